@@ -1,0 +1,35 @@
+"""Find and remove what is not news in scraped articles: appeals, menus, teasers, captions.
+
+Label files are read (`dataset`), a two-stage model is trained on them (`features`, `context`, `estimator`, `training`) and
+judged on sites it has not seen (`evaluation`), then written as plain arrays (`artifact`). A scraper loads those arrays and
+filters articles:
+
+    import trainer
+
+    model = trainer.load("models/news-en")
+    result = model.filter(text)
+    result.text      # the kept paragraphs
+    result.removed   # what went: text, place, label, probability
+
+What this package imports by itself is the standard library, NumPy and safetensors; everything else belongs to training.
+"""
+
+from trainer.artifact import load
+from trainer.errors import ArtifactError, InputError, TrainerError
+from trainer.model import Classifier, FilterResult, Prediction, Removed
+from trainer.paragraph import Article, Paragraph, split
+
+__all__ = [
+    "ArtifactError",
+    "Article",
+    "Classifier",
+    "FilterResult",
+    "InputError",
+    "Paragraph",
+    "Prediction",
+    "Removed",
+    "TrainerError",
+    "load",
+    "split",
+]
+__version__ = "0.1.0"

@@ -1,0 +1,333 @@
+"""The model folder: plain arrays and a description of them. Loading looks at everything before it builds anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
+from safetensors.numpy import save as to_safetensors
+
+from trainer.context import ContextSettings, ContextStage, input_names
+from trainer.errors import ArtifactError, ConfigError, InputError
+from trainer.features import FAMILIES, FeatureSettings
+from trainer.model import Classifier
+from trainer.network import Network
+from trainer.policy import Policy
+from trainer.schema import Label, LabelSet
+from trainer.text import TextStage
+
+# Raise when a file of this version cannot be read by the code before it; keep reading the older ones, and keep one of each
+# under tests/models so that this stays true.
+FORMAT = 1
+
+WEIGHTS, METRICS, CARD = "model.safetensors", "metrics.json", "card.md"
+MAX_FILE_BYTES, MAX_HEADER_BYTES = 32 << 20, 1 << 20
+_DTYPES = {"I8": np.dtype(np.int8), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_MAX_PASSES, _MAX_WINDOW, _MAX_SUMS, _BITS, _NGRAMS = 8, 64, 16, (4, 20), (1, 8)
+Arrays = dict[str, NDArray[Any]]
+
+
+class Metadata(NamedTuple):
+    """What the file says of itself, checked."""
+
+    labels: LabelSet
+    features: FeatureSettings
+    context: ContextSettings
+    policy: Policy
+    passes: int
+    info: dict[str, Any]
+    digest: str
+
+
+def save(
+    folder: Path | str, network: Network, labels: LabelSet, policy: Policy, info: Mapping[str, Any], *, force: bool = False
+) -> Path:
+    """Write a model folder so that it is either there whole or not at all; the same model gives the same bytes.
+
+    Args:
+        folder: where to. network, labels, policy: the model. info: JSON-ready, what it was trained on and with.
+        force: replace a model that is there.
+
+    Raises:
+        InputError: the folder is there and `force` is not given, or it is not a model folder.
+    """
+    folder = Path(folder)
+    check_free(folder, force=force)
+    arrays: Arrays = {
+        "text.weights": network.text.weights,
+        "text.scale": network.text.scale.astype("<f8"),
+        "text.bias": network.text.bias.astype("<f8"),
+    }
+    for number, stage in enumerate(network.passes):
+        for name in ("hidden", "hidden_bias", "out", "out_bias"):
+            arrays[f"context.{number}.{name}"] = getattr(stage, name).astype("<f4")
+    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
+    description = {
+        "format": FORMAT,
+        "labels": [label._asdict() for label in labels],
+        "features": asdict(network.text.settings),
+        "context": asdict(network.context),
+        "passes": len(network.passes),
+        "policy": policy._asdict(),
+        "info": dict(info),
+    }
+    description["digest"] = _digest(description, arrays)
+    # One metadata key only: safetensors writes several in no fixed order.
+    data = to_safetensors(arrays, {"trainer": json.dumps(description, sort_keys=True)})
+    _parse(data, str(folder / WEIGHTS))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        new, old = Path(temporary) / "new", Path(temporary) / "old"
+        new.mkdir(mode=0o755)
+        (new / WEIGHTS).write_bytes(data)
+        if folder.exists():
+            for extra in set(os.listdir(folder)) - {WEIGHTS, METRICS, CARD}:
+                shutil.move(folder / extra, new / extra)
+            folder.rename(old)
+        new.rename(folder)
+    return folder
+
+
+def check_free(folder: Path, *, force: bool) -> None:
+    """Refuse a destination that would overwrite something.
+
+    Raises:
+        InputError: see `save`.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / WEIGHTS).exists()):
+        raise InputError("is there and is not a model folder", where=str(folder), hint="Choose another --out.")
+    if not force and any(folder.iterdir()):
+        raise InputError("a model is there already", where=str(folder), hint="Give --force to replace it, or choose another --out.")
+
+
+def load(folder: Path | str) -> Classifier:
+    """Load a model folder, e.g. `trainer.load("models/news-en")`.
+
+    The file is data: it is checked whole (size, header, digest, names, types, shapes, finite values) before anything is
+    built from it, and no part of it is ever run. Memory stays under a few times the file's size, at most 32 MB.
+
+    Raises:
+        ArtifactError: the folder is missing, damaged, or of another format.
+    """
+    folder = Path(folder)
+    path = folder / WEIGHTS
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise ArtifactError(f"is {size:,} bytes; a model has at most {MAX_FILE_BYTES:,}", where=str(path))
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ArtifactError(
+            f"cannot read the model ({reason})", where=str(path), hint="Train one: trainer train --out models/NAME."
+        ) from None
+    metadata, arrays = _parse(data, str(path))
+    text = TextStage(metadata.features, arrays["text.weights"], arrays["text.scale"], arrays["text.bias"])
+    passes = tuple(_stage(arrays, number) for number in range(metadata.passes))
+    network = Network(text, passes, metadata.context, metadata.labels.kept)
+    return Classifier(
+        network, metadata.labels, metadata.policy, name=folder.resolve().name, digest=metadata.digest, info=metadata.info
+    )
+
+
+def _parse(data: bytes, where: str) -> tuple[Metadata, Arrays]:
+    """Check a model file's bytes and return what is in them.
+
+    Raises:
+        ArtifactError: with the first thing that is wrong.
+    """
+    try:
+        header = _header(data)
+        description = _description(header)
+        metadata = _metadata(description)
+        expected = _expected(metadata)
+        declared = {name: (item["dtype"], tuple(item["shape"])) for name, item in header.items() if name != "__metadata__"}
+        _check_declared(expected, declared)
+        arrays = {
+            name: np.frombuffer(item["data"], _DTYPES[item["dtype"]]).reshape(item["shape"])
+            for name, item in safetensors.deserialize(data)
+        }
+        if {name: (array.dtype, array.shape) for name, array in arrays.items()} != {
+            name: (_DTYPES[dtype], shape) for name, (dtype, shape) in declared.items()
+        }:
+            raise ArtifactError("header and arrays differ")
+        if _digest({k: v for k, v in description.items() if k != "digest"}, arrays) != metadata.digest:
+            raise ArtifactError("its bytes do not match its digest")
+        _check_values(metadata, arrays)
+    except ArtifactError as error:
+        raise ArtifactError(error.cause, where=where, hint=error.hint or "Copy the model again, or train it anew.") from None
+    except (safetensors.SafetensorError, ConfigError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise ArtifactError(
+            f"is damaged ({type(error).__name__}: {str(error)[:120]})", where=where, hint="Copy the model again, or train it anew."
+        ) from None
+    return metadata, arrays
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """Return the safetensors header (8 bytes of length, then JSON; see the format's description)."""
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or not 2 <= length <= min(MAX_HEADER_BYTES, len(data) - 8):
+        raise ArtifactError("is not a safetensors file, or is cut short")
+    header = json.loads(data[8 : 8 + length].decode("utf-8"))
+    if not isinstance(header, dict):
+        raise ArtifactError("its header is not an object")
+    return header
+
+
+def _description(header: dict[str, Any]) -> dict[str, Any]:
+    metadata = header.get("__metadata__")
+    text = metadata.get("trainer") if isinstance(metadata, dict) else None
+    if not isinstance(text, str) or len(metadata or {}) != 1:
+        raise ArtifactError("is a safetensors file, but not a model of this toolkit")
+    description = json.loads(text)
+    version = description.get("format") if isinstance(description, dict) else None
+    if version != FORMAT or isinstance(version, bool):
+        raise ArtifactError(
+            f"has FORMAT {str(version)[:20]}; this version reads {FORMAT}", hint="Update paragraph-trainer, or train the model anew."
+        )
+    return dict(description)
+
+
+def _metadata(description: dict[str, Any]) -> Metadata:
+    _keys(description, {"format", "labels", "features", "context", "passes", "policy", "info", "digest"}, "description")
+    labels = LabelSet([_label(item) for item in _list(description["labels"], 64)])
+    features, context, policy = description["features"], description["context"], description["policy"]
+    _keys(features, {"word_bits", "pair_bits", "char_bits", "char_ngrams"}, "features")
+    _keys(context, {"near", "window", "sums"}, "context")
+    _keys(policy, set(Policy._fields), "policy")
+    shortest, longest = (_integer(x, *_NGRAMS) for x in _list(features["char_ngrams"], 2))
+    if shortest > longest or shortest < 2:
+        raise ArtifactError("its character n-grams make no range")
+    thresholds = tuple(_number(x, 0, 2) for x in _list(policy["thresholds"], 64))
+    if len(thresholds) != len(labels):
+        raise ArtifactError("it has not one threshold a label")
+    if not isinstance(policy["allow_empty"], bool) or not isinstance(description["info"], dict):
+        raise ArtifactError("its description has values of a wrong kind")
+    if not isinstance(description["digest"], str) or len(description["digest"]) != 64:
+        raise ArtifactError("it has no digest")
+    window = _integer(context["window"], 1, _MAX_WINDOW)
+    return Metadata(
+        labels,
+        FeatureSettings(*(_integer(features[f"{x}_bits"], *_BITS) for x in ("word", "pair", "char")), (shortest, longest)),
+        ContextSettings(
+            _integer(context["near"], 0, window),
+            window,
+            tuple(_integer(x, 1, 1000) for x in _list(context["sums"], _MAX_SUMS)),
+        ),
+        Policy(
+            thresholds,
+            _integer(policy["headline"], 0, 1000),
+            _number(policy["headline_threshold"], 0, 2),
+            _number(policy["max_removed_share"], 0, 1),
+            policy["allow_empty"],
+        ),
+        _integer(description["passes"], 0, _MAX_PASSES),
+        description["info"],
+        description["digest"],
+    )
+
+
+def _label(item: Any) -> Label:
+    _keys(item, set(Label._fields), "label")
+    if not all(isinstance(item[key], str) and len(item[key]) <= 200 for key in ("name", "colour", "hotkey")):
+        raise ArtifactError("a label has values of a wrong kind")
+    if not isinstance(item["kept"], bool):
+        raise ArtifactError("a label has values of a wrong kind")
+    return Label(**item)
+
+
+def _expected(metadata: Metadata) -> dict[str, tuple[str, tuple[int | None, ...]]]:
+    """Name every array with its type and shape; None stands for the number of hidden units."""
+    classes = len(metadata.labels)
+    inputs = len(input_names(metadata.labels.names, metadata.context))
+    out: dict[str, tuple[str, tuple[int | None, ...]]] = {
+        "text.weights": ("I8", (sum(metadata.features.buckets), classes - 1)),
+        "text.scale": ("F64", (len(FAMILIES), classes - 1)),
+        "text.bias": ("F64", (classes - 1,)),
+    }
+    for number in range(metadata.passes):
+        out |= {
+            f"context.{number}.hidden": ("F32", (None, inputs)),
+            f"context.{number}.hidden_bias": ("F32", (None,)),
+            f"context.{number}.out": ("F32", (classes, None)),
+            f"context.{number}.out_bias": ("F32", (classes,)),
+        }
+    return out
+
+
+def _check_declared(
+    expected: dict[str, tuple[str, tuple[int | None, ...]]], declared: dict[str, tuple[str, tuple[int, ...]]]
+) -> None:
+    unknown, missing = sorted(declared.keys() - expected.keys()), sorted(expected.keys() - declared.keys())
+    if unknown or missing:
+        raise ArtifactError(f"has unknown arrays {unknown[:3]} or lacks {missing[:3]}")
+    for name, (dtype, shape) in expected.items():
+        found_dtype, found = declared[name]
+        hidden = declared[f"{name.rsplit('.', 1)[0]}.hidden_bias"][1] if None in shape else ()
+        wanted = tuple(hidden[0] if side is None and len(hidden) == 1 else side for side in shape)
+        if found_dtype != dtype or found != wanted:
+            raise ArtifactError(f"array {name} is {found_dtype}{list(found)}, expected {dtype}{list(wanted)}")
+
+
+def _check_values(metadata: Metadata, arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ArtifactError(f"array {name} holds values that are not finite")
+    if np.abs(arrays["text.scale"]).max() > 1e6 or np.abs(arrays["text.bias"]).max() > 1e6:
+        raise ArtifactError("its text weights are out of range")
+    if not all(_stage(arrays, number).is_exact for number in range(metadata.passes)):
+        raise ArtifactError("its context weights are out of range")
+
+
+def _stage(arrays: Arrays, number: int) -> ContextStage:
+    return ContextStage(
+        *(arrays[f"context.{number}.{name}"].astype(np.float64) for name in ("hidden", "hidden_bias", "out", "out_bias"))
+    )
+
+
+def _digest(description: Mapping[str, Any], arrays: Arrays) -> str:
+    """SHA-256 over the description and all arrays with their names, types and shapes."""
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _keys(item: Any, wanted: set[str], what: str) -> None:
+    if not isinstance(item, dict) or item.keys() != wanted:
+        raise ArtifactError(f"its {what} does not have the fields {sorted(wanted)}")
+
+
+def _list(item: Any, longest: int) -> list[Any]:
+    if not isinstance(item, list) or len(item) > longest:
+        raise ArtifactError(f"its description has something else where a list of at most {longest} belongs")
+    return item
+
+
+def _integer(item: Any, least: int, most: int) -> int:
+    if not isinstance(item, int) or isinstance(item, bool) or not least <= item <= most:
+        raise ArtifactError(f"its description has {str(item)[:20]!r} where a whole number from {least} to {most} belongs")
+    return item
+
+
+def _number(item: Any, least: float, most: float) -> float:
+    if not isinstance(item, int | float) or isinstance(item, bool) or not math.isfinite(item) or not least <= item <= most:
+        raise ArtifactError(f"its description has {str(item)[:20]!r} where a number from {least} to {most} belongs")
+    return float(item)
+
+

@@ -1,0 +1,247 @@
+"""The object a scraper holds: labels paragraphs, filters articles, says what it removed and how sure it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trainer.errors import InputError
+from trainer.network import Network
+from trainer.paragraph import Article, Paragraph, Wrap
+from trainer.policy import Decision, Policy, apply_valves, candidates
+from trainer.schema import LabelSet
+from trainer.text import Matrix
+
+BATCH_CHARS = 1 << 17  # of articles judged at once by filter_many
+
+
+class Prediction(NamedTuple):
+    """The likeliest label of a paragraph, its probability, and those of all labels in the model's order."""
+
+    label: str
+    probability: float
+    probabilities: tuple[float, ...]
+
+
+class Removed(NamedTuple):
+    """A removed paragraph: its number in the article, its offsets in the given text, its label and how sure it is."""
+
+    index: int
+    start: int
+    end: int
+    text: str
+    label: str
+    probability: float
+
+
+class FilterResult:
+    """What became of one article.
+
+    Attributes:
+        paragraphs: all paragraphs in order. predictions: one each. keep: one `bool` each. flags: the safety valves that
+        acted: `headline` (a first paragraph was spared), `max_removed_share` (the least sure removals were taken back),
+        `empty` (everything would have gone, so nothing went). site: as given. model, model_digest: what judged it.
+    """
+
+    __slots__ = ("__dict__", "flags", "keep", "model", "model_digest", "paragraphs", "predictions", "site")
+
+    def __init__(
+        self,
+        paragraphs: tuple[Paragraph, ...],
+        predictions: list[Prediction],
+        keep: list[bool],
+        flags: tuple[str, ...],
+        *,
+        site: str | None,
+        model: str,
+        model_digest: str,
+    ) -> None:
+        self.paragraphs, self.predictions, self.keep, self.flags = paragraphs, predictions, keep, flags
+        self.site, self.model, self.model_digest = site, model, model_digest
+
+    @cached_property
+    def text(self) -> str:
+        """The kept paragraphs joined by one newline."""
+        return "\n".join(paragraph.text for paragraph in self.kept)
+
+    @cached_property
+    def kept(self) -> list[Paragraph]:
+        """The paragraphs that stay."""
+        return [paragraph for paragraph, keep in zip(self.paragraphs, self.keep, strict=True) if keep]
+
+    @cached_property
+    def removed(self) -> list[Removed]:
+        """The paragraphs that go."""
+        return [
+            Removed(index, *paragraph[1:], paragraph.text, prediction.label, prediction.probability)
+            for index, (paragraph, prediction, keep) in enumerate(zip(self.paragraphs, self.predictions, self.keep, strict=True))
+            if not keep
+        ]
+
+    @property
+    def by_label(self) -> dict[str, int]:
+        """Number of removed paragraphs of each label."""
+        counts: dict[str, int] = {}
+        for item in self.removed:
+            counts[item.label] = counts.get(item.label, 0) + 1
+        return counts
+
+    @property
+    def removed_share(self) -> float:
+        """Share of the paragraphs' characters that go, 0 to 1."""
+        total = sum(len(paragraph.text) for paragraph in self.paragraphs)
+        return sum(len(item.text) for item in self.removed) / total if total else 0.0
+
+    def to_record(self, record: dict[str, Any] | None = None, *, paragraphs: bool = False) -> dict[str, Any]:
+        """Return the output record: the fields of `record`, with `text`, `removed` and `filter` set.
+
+        Args:
+            record: the input record, not changed; its other fields pass through.
+            paragraphs: also list all paragraphs with their labels.
+        """
+        out = {key: value for key, value in (record or {}).items() if key != "paragraphs"}
+        out["text"] = self.text
+        out["removed"] = [{**item._asdict(), "probability": round(item.probability, 6)} for item in self.removed]
+        if paragraphs:
+            out["paragraphs"] = [
+                {"index": i, "text": p.text, "label": q.label, "probability": round(q.probability, 6), "keep": keep}
+                for i, (p, q, keep) in enumerate(zip(self.paragraphs, self.predictions, self.keep, strict=True))
+            ]
+        out["filter"] = {
+            "model": self.model,
+            "model_digest": self.model_digest,
+            "kept": len(self.kept),
+            "removed": len(self.removed),
+            "removed_share": round(self.removed_share, 6),
+            "flags": list(self.flags),
+        }
+        return out
+
+
+class Classifier:
+    """A loaded model. Immutable: any number of threads may share one. See `trainer.load`.
+
+    Attributes:
+        name: the model folder's name. digest: SHA-256 of the model, hexadecimal. labels: its label set. policy: its
+        thresholds and valves. network: its stages. info: what it was trained on and with.
+    """
+
+    def __init__(
+        self, network: Network, labels: LabelSet, policy: Policy, *, name: str, digest: str, info: dict[str, Any]
+    ) -> None:
+        self.network, self.labels, self.policy = network, labels, policy
+        self.name, self.digest, self.info = name, digest, info
+
+    def predict_proba(self, articles: Sequence[Sequence[str]]) -> Matrix:
+        """Return probabilities [paragraphs of all articles, labels]; each article is judged by itself."""
+        return self.network.probabilities(articles).T
+
+    def label(self, paragraphs: Sequence[str]) -> list[Prediction]:
+        """Label the paragraphs of one article, given in reading order.
+
+        Raises:
+            InputError: `paragraphs` is one string, or an item is not a string.
+        """
+        article = self._article(paragraphs if not isinstance(paragraphs, str | bytes) else None, "never")
+        probability = self.network.probabilities([[paragraph.text for paragraph in article.paragraphs]])
+        return self._predictions(probability, probability.argmax(axis=0))
+
+    def filter(
+        self,
+        article: str | Sequence[str],
+        *,
+        site: str | None = None,
+        wrap: Wrap = "auto",
+        allow_empty: bool | None = None,
+        max_removed_share: float | None = None,
+    ) -> FilterResult:
+        """Remove the residue of one article.
+
+        Args:
+            article: its text, or its paragraphs in order.
+            site: the host it came from; passed through.
+            wrap: how to treat hard-wrapped text, see `paragraph.split`.
+            allow_empty, max_removed_share: instead of the model's own setting, see `policy.Policy`.
+
+        Raises:
+            InputError: `article` is neither (bytes, for one).
+        """
+        return next(
+            self.filter_many([article], site=site, wrap=wrap, allow_empty=allow_empty, max_removed_share=max_removed_share)
+        )
+
+    def filter_many(
+        self,
+        articles: Iterable[str | Sequence[str]],
+        *,
+        site: str | None = None,
+        wrap: Wrap = "auto",
+        allow_empty: bool | None = None,
+        max_removed_share: float | None = None,
+    ) -> Iterator[FilterResult]:
+        """Filter many articles in batches; yields one result each, in order, the same as `filter` gives.
+
+        Reads ahead by about BATCH_CHARS characters. Arguments and errors as in `filter`.
+        """
+        policy = self._policy(allow_empty, max_removed_share)
+        run: list[Article] = []
+        size = 0
+        for given in articles:
+            run.append(self._article(given, wrap))
+            size += len(run[-1].text)
+            if size >= BATCH_CHARS:
+                yield from self._filter_run(run, policy, site)
+                run, size = [], 0
+        yield from self._filter_run(run, policy, site)
+
+    def _filter_run(self, run: list[Article], policy: Policy, site: str | None) -> Iterator[FilterResult]:
+        texts = [[paragraph.text for paragraph in article.paragraphs] for article in run]
+        probability = self.network.probabilities(texts)
+        label, best, reached = candidates(probability, policy.thresholds)
+        predictions = self._predictions(probability, label)
+        chars = np.fromiter((len(text) for article in texts for text in article), np.intp, label.size)
+        begin = 0
+        for article in run:
+            end = begin + len(article.paragraphs)
+            remove, flags = reached[begin:end], ()
+            if end > begin:
+                remove, flags = Decision(*apply_valves(remove, best[begin:end], chars[begin:end], policy))
+            yield FilterResult(
+                article.paragraphs,
+                predictions[begin:end],
+                (~remove).tolist(),
+                flags,
+                site=site,
+                model=self.name,
+                model_digest=self.digest,
+            )
+            begin = end
+
+    def _predictions(self, probability: Matrix, label: np.typing.NDArray[np.intp]) -> list[Prediction]:
+        names = self.labels.names
+        rows = zip(*probability.tolist(), strict=True)
+        return [Prediction(names[k], row[k], row) for k, row in zip(label.tolist(), rows, strict=True)]
+
+    def _policy(self, allow_empty: bool | None, max_removed_share: float | None) -> Policy:
+        policy = self.policy
+        if allow_empty is not None:
+            policy = policy._replace(allow_empty=allow_empty)
+        if max_removed_share is not None:
+            if not 0 <= max_removed_share <= 1:
+                raise InputError(f"max_removed_share is {max_removed_share}", hint="Give a share from 0 to 1.")
+            policy = policy._replace(max_removed_share=max_removed_share)
+        return policy
+
+    @staticmethod
+    def _article(given: object, wrap: Wrap) -> Article:
+        if isinstance(given, str):
+            return Article.from_text(given, wrap)
+        if isinstance(given, Sequence) and not isinstance(given, bytes | bytearray | memoryview):
+            return Article.from_paragraphs(given)
+        kind = "one string" if given is None else type(given).__name__
+        raise InputError(
+            f"expected a text or a list of paragraphs, got {kind}", hint="Decode bytes first, e.g. data.decode('utf-8')."
+        )

@@ -1,0 +1,130 @@
+"""From probabilities to keep or remove: thresholds bounded by the news they cost, and safety valves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.text import Matrix
+
+Index = NDArray[np.intp]
+NEVER = 2.0  # a threshold no probability reaches
+LOWEST = 0.5  # what is likelier than not something else is never removed
+
+
+class Policy(NamedTuple):
+    """When a paragraph goes.
+
+    Attributes:
+        thresholds: per label, in column order: a paragraph whose likeliest label is this one is removed from this
+            probability on; NEVER for labels that are kept.
+        headline: the first so many paragraphs are protected …
+        headline_threshold: … below this probability.
+        max_removed_share: of an article's characters; beyond it the least sure removals are taken back.
+        allow_empty: whether an article may be removed whole.
+    """
+
+    thresholds: tuple[float, ...]
+    headline: int = 3
+    headline_threshold: float = 0.9
+    max_removed_share: float = 0.95
+    allow_empty: bool = False
+
+
+class Decision(NamedTuple):
+    """Which paragraphs go, [n], and the valves that acted: `headline`, `max_removed_share`, `empty`."""
+
+    remove: NDArray[np.bool_]
+    flags: tuple[str, ...]
+
+
+def candidates(probability: Matrix, thresholds: Sequence[float]) -> tuple[Index, Matrix, NDArray[np.bool_]]:
+    """Return each paragraph's likeliest label, its probability, and whether that reaches the label's threshold.
+
+    Args:
+        probability: [classes, n].
+        thresholds: [classes].
+    """
+    label = probability.argmax(axis=0)
+    best = probability[label, np.arange(label.size)]
+    return label, best, best >= np.asarray(thresholds)[label]
+
+
+def apply_valves(remove: NDArray[np.bool_], best: Matrix, chars: Index, policy: Policy) -> Decision:
+    """Take removals back where a safety valve says so; arrays over the paragraphs of one article.
+
+    Args:
+        remove: what the thresholds say. best: probability of the likeliest label. chars: length of each paragraph.
+        policy: the valves' settings.
+    """
+    if not remove.any():
+        return Decision(remove, ())
+    remove, flags = remove.copy(), []
+    unsure = remove[: policy.headline] & (best[: policy.headline] < policy.headline_threshold)
+    if unsure.any():
+        remove[: policy.headline][unsure] = False
+        flags.append("headline")
+    total = int(chars.sum())
+    if remove[chars > 0].all():
+        if not policy.allow_empty:
+            return Decision(np.zeros_like(remove), (*flags, "empty"))
+    elif chars[remove].sum() > policy.max_removed_share * total:
+        for at in sorted(np.flatnonzero(remove), key=lambda i: (best[i], i)):
+            remove[at] = False
+            if chars[remove].sum() <= policy.max_removed_share * total:
+                break
+        flags.append("max_removed_share")
+    return Decision(remove, tuple(flags))
+
+
+def choose_thresholds(
+    probability: Matrix, truth: Index, chars: Index, kept: Sequence[int], max_news_loss: float
+) -> tuple[float, ...]:
+    """Choose thresholds that remove the most residue for at most `max_news_loss` of the characters to be kept.
+
+    The labels share the budget: with a price on each lost character, every label is cut where residue removed less the
+    price of news lost is greatest, and the price is lowered until the budget is met (Lagrangian relaxation; Everett,
+    1963, Operations Research 11(3)).
+
+    Args:
+        probability: [classes, n], out of fold. truth: [n] column of the true label. chars: [n] length.
+        kept: columns of the labels to keep. max_news_loss: share of their characters that may go, 0 to 1.
+    """
+    is_kept = np.isin(truth, kept)
+    budget = max_news_loss * chars[is_kept].sum()
+    label, best, _ = candidates(probability, [NEVER] * len(probability))
+    curves = {
+        k: _curve(best[label == k], chars[label == k], is_kept[label == k]) for k in range(len(probability)) if k not in kept
+    }
+
+    def cut(price: float) -> dict[int, tuple[float, float]]:
+        """Return for each label the threshold and the news lost at a price."""
+        out = {}
+        for k, (level, junk, lost) in curves.items():
+            gain = np.append(0.0, junk - price * lost)
+            at = int(gain.size - 1 - gain[::-1].argmax())
+            out[k] = (float(level[at - 1]), float(lost[at - 1])) if at else (NEVER, 0.0)
+        return out
+
+    cheap, dear = 0.0, 2.0 + float(chars.sum())
+    chosen = cut(dear)
+    for _ in range(80):
+        price = (cheap + dear) / 2
+        tried = cut(price)
+        if sum(lost for _, lost in tried.values()) <= budget:
+            chosen, dear = tried, price
+        else:
+            cheap = price
+    return tuple(chosen[k][0] if k in chosen else NEVER for k in range(len(probability)))
+
+
+def _curve(best: Matrix, chars: Index, is_kept: NDArray[np.bool_]) -> tuple[Matrix, Matrix, Matrix]:
+    """Return the possible thresholds, highest first, and the residue and news characters that go at each."""
+    order = np.argsort(-best, kind="stable")
+    order = order[best[order] >= LOWEST]
+    level, size, news = best[order], chars[order], is_kept[order]
+    last = np.append(level[1:] != level[:-1], True)[: level.size]  # equal probabilities go together
+    return level[last], np.cumsum(size * ~news)[last].astype(float), np.cumsum(size * news)[last].astype(float)

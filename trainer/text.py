@@ -1,0 +1,81 @@
+"""The first stage: what a paragraph's own words, characters and shape say of its label. A linear model over buckets.
+
+Weights are 8-bit integers. Three classes share one 64-bit number (21 bits each), so that one look-up fetches all of a
+bucket's weights and one running sum adds them up: sums of integers are exact, so a paragraph's scores do not depend on
+the batch it is in, on threads or on the machine.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.features import FAMILIES, Batch, FeatureSettings, segment_sums
+
+Matrix = NDArray[np.float64]
+
+_LANES, _LANE_BITS, _OFFSET = 3, 21, 128
+_LANE_MASK = np.uint64((1 << _LANE_BITS) - 1)
+
+
+class TextStage:
+    """Linear scores of paragraphs; immutable.
+
+    Args:
+        settings: how paragraphs are hashed.
+        weights: int8 [buckets of all families, classes - 1], relative to the first class.
+        scale: float64 [families, classes - 1]; a weight counts `weights * scale`.
+        bias: float64 [classes - 1].
+
+    A family's weights are summed over the paragraph's buckets and divided by the square root of their number (for
+    `shape`, whose number is fixed, by 1).
+    """
+
+    def __init__(
+        self, settings: FeatureSettings, weights: NDArray[np.int8], scale: Matrix, bias: Matrix
+    ) -> None:
+        self.settings, self.weights, self.scale, self.bias = settings, weights, scale, bias
+        self._tables = [_pack(part) for part in np.split(weights, np.cumsum(settings.buckets)[:-1])]
+
+    def contributions(self, batch: Batch) -> Matrix:
+        """Return what each family adds to each class but the first: [families, classes - 1, n]."""
+        classes = self.bias.size
+        out = np.zeros((len(FAMILIES), classes, len(batch)))
+        for family, (parts, tables) in enumerate(zip(batch.families, self._tables, strict=True)):
+            count = sum(np.diff(part.indptr) for part in parts)
+            weight = 1.0 / root_count(count, family)
+            for group, table in enumerate(tables):
+                packed = sum(segment_sums(table.take(part.bucket, mode="clip"), part.indptr) for part in parts)
+                for lane in range(min(_LANES, classes - group * _LANES)):
+                    total = ((packed >> np.uint64(lane * _LANE_BITS)) & _LANE_MASK).astype(np.int64) - _OFFSET * count
+                    k = group * _LANES + lane
+                    out[family, k] = total * self.scale[family, k] * weight
+        return out
+
+    def scores(self, batch: Batch) -> Matrix:
+        """Return log-odds against the first class, [classes, n]; the first row is 0."""
+        out = np.zeros((self.bias.size + 1, len(batch)))
+        out[1:] = reduce(np.add, self.contributions(batch)) + self.bias[:, None]
+        return out
+
+
+def root_count(count: NDArray[np.intp], family: int) -> Matrix:
+    """Return the divisor of a family's sum: the square root of its number of buckets, or 1 for `shape`."""
+    return np.ones(count.shape) if FAMILIES[family] == "shape" else np.sqrt(np.maximum(count, 1))
+
+
+def softmax(scores: Matrix) -> Matrix:
+    """Return probabilities over the first axis, added up in a fixed order."""
+    raised = np.exp(scores - scores.max(axis=0))
+    return raised / reduce(np.add, raised)
+
+
+def _pack(weights: NDArray[np.int8]) -> list[NDArray[np.uint64]]:
+    shifted = (weights.astype(np.int16) + _OFFSET).astype(np.uint64)
+    tables = []
+    for group in range(0, shifted.shape[1], _LANES):
+        lanes = shifted[:, group : group + _LANES]
+        tables.append(reduce(np.bitwise_or, [lanes[:, i] << np.uint64(i * _LANE_BITS) for i in range(lanes.shape[1])]))
+    return tables
