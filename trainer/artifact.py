@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -51,13 +49,20 @@ class Metadata(NamedTuple):
 
 
 def save(
-    folder: Path | str, network: Network, labels: LabelSet, policy: Policy, info: Mapping[str, Any], *, force: bool = False
+    folder: Path | str,
+    network: Network,
+    labels: LabelSet,
+    policy: Policy,
+    info: Mapping[str, Any],
+    texts: Mapping[str, str] | None = None,
+    *,
+    force: bool = False,
 ) -> Path:
     """Write a model folder so that it is either there whole or not at all; the same model gives the same bytes.
 
     Args:
         folder: where to. network, labels, policy: the model. info: JSON-ready, what it was trained on and with.
-        force: replace a model that is there.
+        texts: further files of the folder by name: METRICS, CARD. force: replace a model that is there.
 
     Raises:
         InputError: the folder is there and `force` is not given, or it is not a model folder.
@@ -91,9 +96,9 @@ def save(
         new, old = Path(temporary) / "new", Path(temporary) / "old"
         new.mkdir(mode=0o755)
         (new / WEIGHTS).write_bytes(data)
+        for name, text in (texts or {}).items():
+            (new / name).write_text(text, "utf-8")
         if folder.exists():
-            for extra in set(os.listdir(folder)) - {WEIGHTS, METRICS, CARD}:
-                shutil.move(folder / extra, new / extra)
             folder.rename(old)
         new.rename(folder)
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
@@ -23,6 +24,7 @@ from trainer.network import Network
 from trainer.text import Matrix, TextStage, root_count, softmax
 
 Index = NDArray[np.intp]
+logger = logging.getLogger(__name__)
 UNLABELLED = -1
 
 
@@ -49,7 +51,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: label names. network_: the fitted `Network`. out_of_fold_: [paragraphs, classes] probabilities of the
-        training paragraphs, each from stages fitted without its group.
+        training paragraphs, each from stages fitted without its group; fold_: [paragraphs] the fold of each.
     """
 
     def __init__(
@@ -160,6 +162,12 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         matrix = _matrix(batches, features)
         weight = self._weights(truth)
         splits = list(_splits(group, truth, self.folds, self.seed))
+        step, steps = 0, (1 + self.passes) * (len(splits) + 1)
+
+        def log(what: str) -> None:
+            nonlocal step
+            step += 1
+            logger.info("fitted the %s", what, extra={"step": step, "steps": steps})
 
         def text_stage(rows: Index) -> TextStage:
             return self._fit_text(features, matrix[rows], truth[rows], weight[rows])
@@ -168,6 +176,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         at = np.cumsum([0, *map(len, batches)])
         for fit_rows, held in splits:
             stage = text_stage(fit_rows)
+            log("first stage, out of fold")
             for batch, begin in zip(batches, at, strict=False):
                 inside = held[(held >= begin) & (held < begin + len(batch))]
                 if inside.size:
@@ -180,10 +189,16 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             later = np.zeros_like(own)
             for fit_rows, held in splits:
                 later[:, held] = self._fit_context(inputs[:, fit_rows], truth[fit_rows], weight[fit_rows], seed).scores(inputs[:, held])
+                log("second stage, out of fold")
             stages.append(self._fit_context(inputs[:, labelled], truth[labelled], weight[labelled], seed))
+            log("second stage")
             earlier = later
         self.out_of_fold_ = softmax(earlier).T
+        self.fold_ = np.zeros(truth.size, np.intp)
+        for number, (_, held) in enumerate(splits):
+            self.fold_[held] = number
         self.network_ = Network(text_stage(labelled), tuple(stages), context, tuple(kept))
+        log("first stage")
 
     def _weights(self, truth: Index) -> NDArray[np.float64]:
         count = np.bincount(truth[truth != UNLABELLED], minlength=len(self.labels))

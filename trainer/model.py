@@ -200,7 +200,7 @@ class Classifier:
     def _filter_run(self, run: list[Article], policy: Policy, site: str | None) -> Iterator[FilterResult]:
         texts = [[paragraph.text for paragraph in article.paragraphs] for article in run]
         probability = self.network.probabilities(texts)
-        label, best, reached = candidates(probability, policy.thresholds)
+        label, residue, reached = candidates(probability, self.labels.kept, policy.thresholds)
         predictions = self._predictions(probability, label)
         chars = np.fromiter((len(text) for article in texts for text in article), np.intp, label.size)
         begin = 0
@@ -208,7 +208,7 @@ class Classifier:
             end = begin + len(article.paragraphs)
             remove, flags = reached[begin:end], ()
             if end > begin:
-                remove, flags = Decision(*apply_valves(remove, best[begin:end], chars[begin:end], policy))
+                remove, flags = Decision(*apply_valves(remove, residue[begin:end], chars[begin:end], policy))
             yield FilterResult(
                 article.paragraphs,
                 predictions[begin:end],

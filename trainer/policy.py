@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -12,17 +13,17 @@ from trainer.text import Matrix
 
 Index = NDArray[np.intp]
 NEVER = 2.0  # a threshold no probability reaches
-LOWEST = 0.5  # what is likelier than not something else is never removed
+LOWEST = 0.5  # what is likelier news than not is never removed
 
 
 class Policy(NamedTuple):
     """When a paragraph goes.
 
     Attributes:
-        thresholds: per label, in column order: a paragraph whose likeliest label is this one is removed from this
-            probability on; NEVER for labels that are kept.
+        thresholds: per label, in column order: a paragraph whose likeliest label is this one is removed if it is residue,
+            of whatever label, with this probability or a higher one; NEVER for labels that are kept.
         headline: the first so many paragraphs are protected …
-        headline_threshold: … below this probability.
+        headline_threshold: … below this probability of being residue.
         max_removed_share: of an article's characters; beyond it the least sure removals are taken back.
         allow_empty: whether an article may be removed whole.
     """
@@ -41,29 +42,36 @@ class Decision(NamedTuple):
     flags: tuple[str, ...]
 
 
-def candidates(probability: Matrix, thresholds: Sequence[float]) -> tuple[Index, Matrix, NDArray[np.bool_]]:
-    """Return each paragraph's likeliest label, its probability, and whether that reaches the label's threshold.
+class Candidates(NamedTuple):
+    """Likeliest label, probability of being residue, and whether that reaches the label's threshold; each [n]."""
+
+    label: Index
+    residue: Matrix
+    reached: NDArray[np.bool_]
+
+
+def candidates(probability: Matrix, kept: Sequence[int], thresholds: Sequence[float]) -> Candidates:
+    """Say which paragraphs the thresholds remove.
 
     Args:
-        probability: [classes, n].
-        thresholds: [classes].
+        probability: [classes, n]. kept: columns of the labels to keep. thresholds: [classes].
     """
     label = probability.argmax(axis=0)
-    best = probability[label, np.arange(label.size)]
-    return label, best, best >= np.asarray(thresholds)[label]
+    residue = 1 - reduce(np.add, [probability[k] for k in kept])
+    return Candidates(label, residue, residue >= np.asarray(thresholds)[label])
 
 
-def apply_valves(remove: NDArray[np.bool_], best: Matrix, chars: Index, policy: Policy) -> Decision:
+def apply_valves(remove: NDArray[np.bool_], residue: Matrix, chars: Index, policy: Policy) -> Decision:
     """Take removals back where a safety valve says so; arrays over the paragraphs of one article.
 
     Args:
-        remove: what the thresholds say. best: probability of the likeliest label. chars: length of each paragraph.
+        remove: what the thresholds say. residue: probability of being residue. chars: length of each paragraph.
         policy: the valves' settings.
     """
     if not remove.any():
         return Decision(remove, ())
     remove, flags = remove.copy(), []
-    unsure = remove[: policy.headline] & (best[: policy.headline] < policy.headline_threshold)
+    unsure = remove[: policy.headline] & (residue[: policy.headline] < policy.headline_threshold)
     if unsure.any():
         remove[: policy.headline][unsure] = False
         flags.append("headline")
@@ -72,7 +80,7 @@ def apply_valves(remove: NDArray[np.bool_], best: Matrix, chars: Index, policy: 
         if not policy.allow_empty:
             return Decision(np.zeros_like(remove), (*flags, "empty"))
     elif chars[remove].sum() > policy.max_removed_share * total:
-        for at in sorted(np.flatnonzero(remove), key=lambda i: (best[i], i)):
+        for at in sorted(np.flatnonzero(remove), key=lambda i: (residue[i], i)):
             remove[at] = False
             if chars[remove].sum() <= policy.max_removed_share * total:
                 break
@@ -95,9 +103,9 @@ def choose_thresholds(
     """
     is_kept = np.isin(truth, kept)
     budget = max_news_loss * chars[is_kept].sum()
-    label, best, _ = candidates(probability, [NEVER] * len(probability))
+    label, residue, _ = candidates(probability, kept, [NEVER] * len(probability))
     curves = {
-        k: _curve(best[label == k], chars[label == k], is_kept[label == k]) for k in range(len(probability)) if k not in kept
+        k: _curve(residue[label == k], chars[label == k], is_kept[label == k]) for k in range(len(probability)) if k not in kept
     }
 
     def cut(price: float) -> dict[int, tuple[float, float]]:
@@ -121,10 +129,35 @@ def choose_thresholds(
     return tuple(chosen[k][0] if k in chosen else NEVER for k in range(len(probability)))
 
 
-def _curve(best: Matrix, chars: Index, is_kept: NDArray[np.bool_]) -> tuple[Matrix, Matrix, Matrix]:
+def choose_thresholds_across(
+    probability: Matrix, truth: Index, chars: Index, fold: Index, kept: Sequence[int], max_news_loss: float
+) -> tuple[float, ...]:
+    """Choose thresholds whose loss on folds they were not chosen on stays within `max_news_loss`.
+
+    Thresholds that just meet a budget on some sites exceed it on others. So the budget is lowered in steps until thresholds
+    chosen on all folds but one lose, on the one left out and summed over folds, no more than is allowed.
+
+    Args:
+        fold: [n] the fold of each paragraph; the others as in `choose_thresholds`.
+    """
+    is_kept = np.isin(truth, kept)
+    allowed = max_news_loss * chars[is_kept].sum()
+    folds = np.unique(fold)
+    for share in (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0):
+        lost = 0
+        for left_out in folds:
+            rest, held = fold != left_out, fold == left_out
+            thresholds = choose_thresholds(probability[:, rest], truth[rest], chars[rest], kept, share * max_news_loss)
+            lost += chars[held][candidates(probability[:, held], kept, thresholds).reached & is_kept[held]].sum()
+        if lost <= allowed:
+            break
+    return choose_thresholds(probability, truth, chars, kept, share * max_news_loss)
+
+
+def _curve(residue: Matrix, chars: Index, is_kept: NDArray[np.bool_]) -> tuple[Matrix, Matrix, Matrix]:
     """Return the possible thresholds, highest first, and the residue and news characters that go at each."""
-    order = np.argsort(-best, kind="stable")
-    order = order[best[order] >= LOWEST]
-    level, size, news = best[order], chars[order], is_kept[order]
+    order = np.argsort(-residue, kind="stable")
+    order = order[residue[order] >= LOWEST]
+    level, size, news = residue[order], chars[order], is_kept[order]
     last = np.append(level[1:] != level[:-1], True)[: level.size]  # equal probabilities go together
     return level[last], np.cumsum(size * ~news)[last].astype(float), np.cumsum(size * news)[last].astype(float)

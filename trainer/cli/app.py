@@ -1,0 +1,33 @@
+"""All commands, put together."""
+
+import typer
+
+from trainer import __version__
+from trainer.cli import evaluate, export, filter, info, train
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Find and remove what is not news in scraped articles: appeals, menus, teasers, captions.\n\n"
+        "Label paragraphs, train and evaluate a model on them, filter articles with it."
+    ),
+    epilog="Start: trainer train labels --out models/mine; trainer filter article.txt --model models/mine --diff",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"paragraph-trainer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version.")) -> None:
+    """Hold the options of the program itself."""
+
+
+for module in (train, evaluate, filter, info, export):
+    app.command(module.NAME)(module.command)

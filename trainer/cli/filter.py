@@ -1,0 +1,234 @@
+"""`trainer filter`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from trainer import artifact, records
+from trainer.cli.options import DEFAULT_MODEL, Force, Model, progress_bar, say, stdout_console
+from trainer.errors import InputError
+from trainer.explain import Explanation, explain
+from trainer.files import STDIO
+from trainer.model import Classifier, FilterResult
+from trainer.paragraph import Wrap
+
+NAME = "filter"
+
+
+class WrapOption(StrEnum):
+    """How to treat hard-wrapped text."""
+
+    auto = "auto"
+    never = "never"
+    always = "always"
+
+
+def command(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Articles: .txt, .jsonl, .jsonl.gz, .parquet, folders of them, or - for standard input.", show_default="-")] = None,
+    model: Model = DEFAULT_MODEL,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write records to .jsonl, .jsonl.gz or .parquet (- for JSON lines on stdout), or kept texts into a folder.")] = None,
+    paragraphs: Annotated[bool, typer.Option("--paragraphs", help="Records list all paragraphs with label and probability.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each removed paragraph went: words, characters, shape, context.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show kept and removed paragraphs, in colour in a terminal.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Report bad records and go on.")] = False,
+    wrap: Annotated[WrapOption, typer.Option("--wrap", help="Join the lines of hard-wrapped text.")] = WrapOption.auto,
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Let an article go whole.")] = False,
+    max_removed_share: Annotated[float | None, typer.Option("--max-removed-share", min=0, max=1, help="Remove at most this share of an article's characters. [default: the model's]")] = None,
+    force: Force = False,
+) -> None:
+    """Remove the residue of articles; kept text goes to stdout, a summary to stderr.
+
+    Fields of input records pass through. Nothing is removed silently: records list every removed paragraph with its label
+    and probability, --diff shows them, and flags name the safety valves that acted.
+
+    Examples: trainer filter article.txt --model models/mine --diff
+    | trainer filter scraped.jsonl --out clean.jsonl
+    | cat article.txt | trainer filter -
+    """  # fmt: skip
+    filter(
+        paths or [STDIO],
+        model,
+        out=out,
+        paragraphs=paragraphs,
+        with_explanations=explain,
+        diff=diff,
+        skip_bad=skip_bad,
+        wrap=wrap.value,
+        allow_empty=allow_empty or None,
+        max_removed_share=max_removed_share,
+        force=force,
+    )
+
+
+def filter(
+    paths: Sequence[Path],
+    model: Path,
+    *,
+    out: Path | None = None,
+    paragraphs: bool = False,
+    with_explanations: bool = False,
+    diff: bool = False,
+    skip_bad: bool = False,
+    wrap: Wrap = "auto",
+    allow_empty: bool | None = None,
+    max_removed_share: float | None = None,
+    force: bool = False,
+) -> None:
+    """Filter every article under `paths`; see `command`."""
+    if paragraphs and out is None:
+        raise InputError("--paragraphs needs records", hint="Add --out FILE.jsonl, or --out - for JSON lines on stdout.")
+    classifier = artifact.load(model)
+    tally = _Tally()
+    bad: list[InputError] = []
+
+    def report_bad(error: InputError) -> None:
+        bad.append(error)
+        say(f"skipped: {error}")
+
+    items = records.read(paths, report_bad if skip_bad else None)
+    show = _shower(classifier, with_explanations=with_explanations, diff=diff, silent=out is not None)
+    with ExitStack() as stack:
+        write = stack.enter_context(records.writer(out, force=force)) if out else None
+        bar = stack.enter_context(progress_bar())
+        task = bar.add_task("articles", total=None)
+        for item, result in _filtered(classifier, items, wrap, allow_empty, max_removed_share):
+            tally.add(result)
+            why = explain(classifier, [p.text for p in result.paragraphs], [r.index for r in result.removed]) if with_explanations else []
+            if write:
+                write(_with_explanations(result.to_record(item.record, paragraphs=paragraphs), why))
+            show(str(item.record.get("id", item.where)), result, why)
+            bar.advance(task)
+    say(tally.line(len(bad)))
+
+
+def _filtered(
+    classifier: Classifier, items: Iterator[records.Item], wrap: Wrap, allow_empty: bool | None, max_removed_share: float | None
+) -> Iterator[tuple[records.Item, FilterResult]]:
+    """Pair each record with its result; the classifier reads some articles ahead."""
+    waiting: deque[records.Item] = deque()
+
+    def articles() -> Iterator[str | list[str]]:
+        for item in items:
+            waiting.append(item)
+            yield item.article
+
+    results = classifier.filter_many(articles(), wrap=wrap, allow_empty=allow_empty, max_removed_share=max_removed_share)
+    for result in results:
+        yield waiting.popleft(), result
+
+
+Shower = Callable[[str, FilterResult, Sequence[Explanation]], None]
+
+
+def _shower(classifier: Classifier, *, with_explanations: bool, diff: bool, silent: bool) -> Shower:
+    """Return what prints an article: the difference, the reasons, or the kept text."""
+    console = stdout_console()
+    colours = {label.name: label.colour for label in classifier.labels}
+    seen = 0
+
+    def show(name: str, result: FilterResult, why: Sequence[Explanation]) -> None:
+        nonlocal seen
+        seen += 1
+        if diff:
+            _show_diff(console, name, result, why, colours)
+        elif with_explanations and not silent:
+            _show_reasons(console, name, result, why, colours)
+        elif not silent:
+            gap = "\n" if seen > 1 else ""
+            sys.stdout.buffer.write(f"{gap}{result.text}\n".encode("utf-8", "surrogatepass"))
+
+    return show
+
+
+def _show_diff(console: Console, name: str, result: FilterResult, why: Sequence[Explanation], colours: dict[str, str]) -> None:
+    reasons = {item.index: item for item in why}
+    console.rule(Text(_printable(name)), align="left")
+    for index, (paragraph, prediction, keep) in enumerate(zip(result.paragraphs, result.predictions, result.keep, strict=True)):
+        text = _printable(paragraph.text)
+        if keep:
+            console.print(Text(f"  {text}"), soft_wrap=True)
+        else:
+            style = colours[prediction.label]
+            tag = Text(f"- [{prediction.label} {prediction.probability:.2f}] ", style=f"bold {style}")
+            console.print(tag + Text(text, style=f"strike {style}"), soft_wrap=True)
+            if index in reasons:
+                _show_groups(console, reasons[index])
+    _show_flags(console, result)
+
+
+def _show_reasons(console: Console, name: str, result: FilterResult, why: Sequence[Explanation], colours: dict[str, str]) -> None:
+    console.rule(Text(_printable(name)), align="left")
+    for removed, reason in zip(result.removed, why, strict=True):
+        text = _printable(removed.text)
+        shown = text if len(text) <= 100 else text[:99] + "…"
+        tag = Text(f"[{removed.label} {removed.probability:.2f}] ", style=f"bold {colours[removed.label]}")
+        console.print(tag + Text(shown), soft_wrap=True)
+        _show_groups(console, reason)
+    _show_flags(console, result)
+
+
+def _show_groups(console: Console, reason: Explanation) -> None:
+    for group in reason.groups:
+        features = ", ".join(f"{name} {weight:+.1f}" for name, weight in group.strongest)
+        console.print(Text(f"      {group.name:<10} {group.contribution:+6.1f}  {features}", style="dim"), soft_wrap=True)
+
+
+def _show_flags(console: Console, result: FilterResult) -> None:
+    if result.flags:
+        console.print(Text(f"  flags: {', '.join(result.flags)}", style="bold"))
+
+
+def _printable(text: str) -> str:
+    """Escape what would steer a terminal or cannot be encoded."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _with_explanations(record: dict[str, Any], why: Sequence[Explanation]) -> dict[str, Any]:
+    for removed, reason in zip(record["removed"], why, strict=False):
+        removed["explanation"] = {
+            "log_odds": round(reason.log_odds, 3),
+            **{
+                group.name: {
+                    "contribution": round(group.contribution, 3),
+                    "strongest": [{"feature": name, "weight": round(weight, 3)} for name, weight in group.strongest],
+                }
+                for group in reason.groups
+            },
+        }
+    return record
+
+
+class _Tally:
+    """Counts for the summary line."""
+
+    def __init__(self) -> None:
+        self.articles = self.paragraphs = self.chars = self.removed_chars = 0
+        self.labels: Counter[str] = Counter()
+        self.flags: Counter[str] = Counter()
+
+    def add(self, result: FilterResult) -> None:
+        self.articles += 1
+        self.paragraphs += len(result.paragraphs)
+        self.chars += sum(len(paragraph.text) for paragraph in result.paragraphs)
+        self.removed_chars += sum(len(item.text) for item in result.removed)
+        self.labels.update(result.by_label)
+        self.flags.update(result.flags)
+
+    def line(self, bad: int) -> str:
+        removed = self.labels.total()
+        labels = "".join(f", {label} {count:,}" for label, count in self.labels.most_common())
+        flags = "".join(f"; flag {flag} in {count:,}" for flag, count in sorted(self.flags.items()))
+        skipped = f"; {bad:,} bad records skipped" if bad else ""
+        share = self.removed_chars / self.chars if self.chars else 0
+        articles = f"{self.articles:,} article{'s' * (self.articles != 1)}"
+        return f"{articles}: removed {removed:,} of {self.paragraphs:,} paragraphs ({share:.1%} of characters){labels}{flags}{skipped}"

@@ -1,0 +1,88 @@
+"""Options that several commands share, and the streams they write to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+DEFAULT_LABELS = Path("labels")
+DEFAULT_MODEL = Path("models/news-en")
+
+Labels = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Label files (*.jsonl) or folders of them.", show_default=str(DEFAULT_LABELS)),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Settings, e.g. configs/news.toml or configs/fast.toml. [default: those of configs/news.toml]"),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a setting: section.key=value, e.g. features.char_ngrams=[3,5]. May be repeated.", metavar="KEY=VALUE"),
+]
+Model = Annotated[Path, typer.Option("--model", "-m", help="Model folder.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def stdout_console() -> Console:
+    """Return a console on standard output; wide enough for tables where it is not a terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=140)
+
+
+def say(message: str) -> None:
+    """Print a line for people on stderr."""
+    STDERR.print(message, markup=False)
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on stderr with count, time taken and time left; silent where stderr is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=STDERR, transient=True, disable=not STDERR.is_terminal)
+
+
+def tracked(description: str) -> Any:
+    """Return a function that wraps an iterable of known length in a progress bar."""
+
+    def wrap(items: Iterable[Any], total: int) -> Iterator[Any]:
+        with progress_bar() as bar:
+            yield from bar.track(items, total=total, description=description)
+
+    return wrap
+
+
+class _StepHandler(logging.Handler):
+    def __init__(self, bar: Progress) -> None:
+        super().__init__()
+        self.bar = bar
+        self.task = bar.add_task("training", total=None)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        step, steps = getattr(record, "step", None), getattr(record, "steps", None)
+        if step is not None:
+            self.bar.update(self.task, completed=step, total=steps, description=record.getMessage())
+
+
+@contextmanager
+def training_progress() -> Iterator[None]:
+    """Show the steps that the estimator logs."""
+    logger = logging.getLogger("trainer")
+    level = logger.level
+    with progress_bar() as bar:
+        handler = _StepHandler(bar)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)

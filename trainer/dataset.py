@@ -1,0 +1,210 @@
+"""Label files: read, checked, and put together into what training and evaluation take."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from trainer.errors import InputError
+from trainer.files import read_lines
+from trainer.schema import LabelSet
+
+LABEL_SUFFIXES = (".jsonl", ".jsonl.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledArticle:
+    """One article and the labels of its paragraphs (`None`: not labelled); `where` is its file and line."""
+
+    id: str
+    site: str
+    texts: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    kinds: tuple[str | None, ...]
+    source: str = ""
+    where: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """Digest of what training sees of the article: site, texts and labels."""
+        return hashlib.sha256(json.dumps([self.site, self.texts, self.labels]).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Articles in an order that depends on their content alone, and what was noticed while reading them.
+
+    Attributes:
+        articles: sorted by site and content. digest: SHA-256 over sites, texts and labels of all articles; it does not
+            depend on ids, on the order, or on the files they came from. notes: one line each.
+    """
+
+    articles: tuple[LabelledArticle, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def digest(self) -> str:
+        """See the class."""
+        return hashlib.sha256(b"".join(article.content for article in self.articles)).hexdigest()
+
+    @property
+    def texts(self) -> list[tuple[str, ...]]:
+        """Paragraphs of each article: the estimator's X."""
+        return [article.texts for article in self.articles]
+
+    @property
+    def labels(self) -> list[tuple[str | None, ...]]:
+        """Labels of each article: the estimator's y."""
+        return [article.labels for article in self.articles]
+
+    @property
+    def sites(self) -> NDArray[np.str_]:
+        """Site of each article: the estimator's groups."""
+        return np.array([article.site for article in self.articles])
+
+    def counts(self) -> Counter[str | None]:
+        """Count the paragraphs of each label."""
+        return Counter(label for article in self.articles for label in article.labels)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts that model cards and reports give."""
+        counts = self.counts()
+        return {
+            "articles": len(self.articles),
+            "sites": len({article.site for article in self.articles}),
+            "paragraphs": sum(counts.values()),
+            "unlabelled": counts.pop(None, 0),
+            "labels": dict(sorted((str(label), count) for label, count in counts.items())),
+            "digest": self.digest,
+        }
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row per paragraph: article, site, index, text, label, kind."""
+        rows = [
+            (article.id, article.site, index, text, label, kind)
+            for article in self.articles
+            for index, (text, label, kind) in enumerate(zip(article.texts, article.labels, article.kinds, strict=True))
+        ]
+        return pd.DataFrame(rows, columns=["article", "site", "index", "text", "label", "kind"])
+
+    def select(self, rows: Sequence[int] | NDArray[np.intp]) -> Dataset:
+        """Return the articles of the given numbers."""
+        return Dataset(tuple(self.articles[i] for i in rows))
+
+
+def load_labels(paths: Iterable[Path | str], labels: LabelSet) -> Dataset:
+    """Read label files and folders of them (`*.jsonl`, `*.jsonl.gz`).
+
+    Raises:
+        InputError: with file and line, for bad JSON, a missing field, an unknown label, or an article id that stands twice
+            with different content; or if the whole has fewer than two labels or two sites.
+    """
+    by_id: dict[str, LabelledArticle] = {}
+    files = list(_label_files(paths))
+    for file in files:
+        for where, item in _records(file):
+            article = _article(item, where, labels)
+            known = by_id.setdefault(article.id, article)
+            if known is not article and known.content != article.content:
+                raise InputError(
+                    f"article id {article.id!r} stands also at {known.where}, with other text, site or labels",
+                    where=where,
+                    hint="Give the articles different ids, or delete the outdated one.",
+                )
+    articles = sorted(by_id.values(), key=lambda article: (article.site, article.content))
+    dataset = Dataset(tuple(articles), tuple(_clashing_texts(articles)))
+    _check_enough(dataset, [str(path) for path in files], labels)
+    return dataset
+
+
+def _label_files(paths: Iterable[Path | str]) -> Iterator[Path]:
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = sorted(file for file in path.rglob("*") if file.name.endswith(LABEL_SUFFIXES) and file.is_file())
+            if not found:
+                raise InputError("no label files (*.jsonl) in this folder", where=str(path), hint="See labels/GUIDELINES.md.")
+            yield from found
+        else:
+            yield path
+
+
+def _records(file: Path) -> Iterator[tuple[str, Any]]:
+    for number, line in read_lines(file):
+        where = f"{file}:{number}"
+        try:
+            yield where, json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+            raise InputError(f"bad JSON ({reason})", where=where, hint="A label file holds one JSON object a line.") from None
+
+
+def _article(item: Any, where: str, labels: LabelSet) -> LabelledArticle:
+    def refuse(cause: str) -> InputError:
+        return InputError(cause, where=where, hint='An article is {"id", "site", "source", "paragraphs": [{"text", "label"}]}.')
+
+    if not isinstance(item, dict):
+        raise refuse(f"expected an object, got {type(item).__name__}")
+    for key in ("id", "site"):
+        if not isinstance(item.get(key), str) or not item[key]:
+            raise refuse(f"missing field {key!r}" if key not in item else f"field {key!r} is not a text")
+    if not isinstance(item.get("paragraphs"), list):
+        raise refuse("missing field 'paragraphs'" if "paragraphs" not in item else "field 'paragraphs' is not a list")
+    texts, names, kinds = [], [], []
+    for index, paragraph in enumerate(item["paragraphs"]):
+        if not isinstance(paragraph, dict):
+            raise refuse(f"paragraph {index} is not an object")
+        if not isinstance(paragraph.get("text"), str):
+            raise refuse(f"paragraph {index}: missing field 'text'")
+        if "label" not in paragraph:
+            raise refuse(f"paragraph {index}: missing field 'label' (null where it is not labelled)")
+        label, kind = paragraph["label"], paragraph.get("kind")
+        if label is not None and (not isinstance(label, str) or label not in labels.index):
+            raise refuse(f"paragraph {index}: unknown label {str(label)[:40]!r}; known are {', '.join(labels.names)}")
+        texts.append(paragraph["text"])
+        names.append(label)
+        kinds.append(kind if isinstance(kind, str) else None)
+    source = item.get("source")
+    return LabelledArticle(
+        item["id"], item["site"], tuple(texts), tuple(names), tuple(kinds), source if isinstance(source, str) else "", where
+    )
+
+
+def _clashing_texts(articles: Sequence[LabelledArticle]) -> Iterator[str]:
+    """Say which texts stand under different labels; short ones often rightly do, since context decides."""
+    seen: dict[str, dict[str, str]] = {}
+    for article in articles:
+        for text, label in zip(article.texts, article.labels, strict=True):
+            if label is not None:
+                seen.setdefault(" ".join(text.casefold().split()), {}).setdefault(label, article.where)
+    clashing = {text: places for text, places in seen.items() if len(places) > 1}
+    if clashing:
+        text, places = max(clashing.items(), key=lambda item: len(item[0]))
+        shown = text if len(text) <= 60 else text[:60] + "…"
+        stands = ", ".join(f"{label} at {where}" for label, where in places.items())
+        yield f"{len(clashing)} texts stand under more than one label; the longest: {shown!r} ({stands})"
+
+
+def _check_enough(dataset: Dataset, files: Sequence[str], labels: LabelSet) -> None:
+    where = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
+    used = sorted(name for name, count in dataset.counts().items() if name is not None and count)
+    if len(used) < 2:
+        raise InputError(
+            f"only {len(used)} of the labels {', '.join(labels.names)} is used; training needs at least 2",
+            where=where,
+            hint="Label more paragraphs or name more label files.",
+        )
+    if len(set(dataset.sites)) < 2:
+        raise InputError(
+            "all articles come from one site; training and evaluation need at least 2",
+            where=where,
+            hint="Add label files from another site.",
+        )

@@ -1,0 +1,251 @@
+"""Articles as records: read from texts, JSON lines and Parquet, and written as them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from trainer.errors import InputError
+from trainer.files import STDIO, open_bytes, read_byte_lines, write_whole
+
+Record = dict[str, Any]
+SUFFIXES = (".txt", ".jsonl", ".jsonl.gz", ".parquet")
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+class Item(NamedTuple):
+    """A record and where it stands: file, or file:line."""
+
+    where: str
+    record: Record
+
+    @property
+    def article(self) -> str | list[str]:
+        """What `Classifier.filter` takes: the record's paragraphs where it has them, else its text."""
+        paragraphs = self.record.get("paragraphs")
+        if paragraphs is not None:
+            return [part["text"] if isinstance(part, dict) else part for part in paragraphs]
+        return str(self.record["text"])
+
+
+def read(paths: Iterable[Path], on_bad: Callable[[InputError], None] | None = None) -> Iterator[Item]:
+    """Yield the records of files, folders and standard input (`-`), in order.
+
+    A `.txt` file is one article, its id the file's name without suffix; `.jsonl`, `.jsonl.gz` and `.parquet` hold records.
+    Standard input holds records if it begins with `{`, else one article.
+
+    Args:
+        paths: a folder stands for the files in it that end in one of SUFFIXES. on_bad: called with what is wrong with a
+            record, which is then passed over; without it the error is raised.
+
+    Raises:
+        InputError: with file and line.
+    """
+    for path in _files(paths):
+        for made in _file_items(path):
+            try:
+                if isinstance(made, InputError):
+                    raise made
+                _check(made)
+            except InputError as error:
+                if on_bad is None:
+                    raise error from None
+                on_bad(error)
+            else:
+                yield made
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path != STDIO and path.is_dir():
+            found = sorted(file for file in path.iterdir() if file.name.endswith(SUFFIXES) and file.is_file())
+            if not found:
+                raise InputError(f"no files ending in {', '.join(SUFFIXES)}", where=str(path))
+            yield from found
+        elif path != STDIO and not path.name.endswith(SUFFIXES):
+            raise InputError(f"cannot tell the format; names end in {', '.join(SUFFIXES)}", where=str(path), hint="Use - for standard input.")
+        elif path != STDIO and not path.is_file():
+            raise InputError("no such file", where=str(path))
+        else:
+            yield path
+
+
+def _file_items(path: Path) -> Iterator[Item | InputError]:
+    if path == STDIO:
+        yield from _stdin_items()
+    elif path.name.endswith(".txt"):
+        with open_bytes(path) as file:
+            yield _text_item(file.read(), str(path), path.stem)
+    elif path.name.endswith(".parquet"):
+        yield from _parquet_items(path)
+    else:
+        yield from (_json_item(line, f"{path}:{number}") for number, line in read_byte_lines(path))
+
+
+def _stdin_items() -> Iterator[Item | InputError]:
+    stream = sys.stdin.buffer
+    first = next((line for line in stream if line.strip()), b"")
+    if first.lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
+        lines = enumerate(chain([first.removeprefix(b"\xef\xbb\xbf")], stream), 1)
+        yield from (_json_item(line, f"-:{number}") for number, line in lines if line.strip())
+    else:
+        yield _text_item(first + stream.read(), "-", "stdin")
+
+
+def _text_item(data: bytes, where: str, name: str) -> Item | InputError:
+    try:
+        return Item(where, {"id": name, "text": data.decode("utf-8-sig")})
+    except UnicodeDecodeError as error:
+        return InputError(f"is not UTF-8 (byte {error.start})", where=where, hint="Convert it, e.g. with iconv -t utf-8.")
+
+
+def _json_item(line: bytes, where: str) -> Item | InputError:
+    try:
+        return Item(where, json.loads(line.decode("utf-8")))
+    except UnicodeDecodeError as error:
+        return InputError(f"is not UTF-8 (byte {error.start} of the line)", where=where)
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        return InputError(f"bad JSON ({reason})", where=where)
+
+
+def _parquet_items(path: Path) -> Iterator[Item | InputError]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        number = 0
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+            for record in batch.to_pylist():
+                number += 1
+                yield Item(f"{path}: row {number}", record)
+    except pyarrow.ArrowException as error:
+        raise InputError(f"is not a Parquet file ({str(error)[:80]})", where=str(path)) from None
+
+
+def _check(item: Item) -> None:
+    def refuse(cause: str) -> InputError:
+        return InputError(cause, where=item.where, hint='A record is {"id", "text"} or {"id", "paragraphs": [...]}; --skip-bad passes over bad ones.')
+
+    record = item.record
+    if not isinstance(record, dict):
+        raise refuse(f"expected an object, got {type(record).__name__}")
+    paragraphs = record.get("paragraphs")
+    if paragraphs is not None:
+        texts = [part.get("text") if isinstance(part, dict) else part for part in paragraphs] if isinstance(paragraphs, list) else [None]
+        if not all(isinstance(text, str) for text in texts):
+            raise refuse("field 'paragraphs' is not a list of texts")
+    elif not isinstance(record.get("text"), str):
+        raise refuse("field 'text' is not a text" if "text" in record else "missing field 'text'")
+
+
+Write = Callable[[Record], None]
+
+
+@contextmanager
+def writer(out: Path, *, force: bool = False) -> Iterator[Write]:
+    """Give a function that writes one record; the form follows the name: `-` and .jsonl, .jsonl.gz, .parquet, or a folder.
+
+    What was there stays as it is until everything is written.
+
+    Raises:
+        InputError: `out` is there and `force` is not given, or it cannot be written.
+    """
+    check_output(out, force=force)
+    if out == STDIO:
+        yield lambda record: _write_line(sys.stdout, record)
+    elif out.name.endswith((".jsonl", ".jsonl.gz")):
+        with write_whole(out) as temporary, _text_file(temporary, packed=out.suffix == ".gz") as file:
+            yield lambda record: _write_line(file, record)
+    elif out.suffix == ".parquet":
+        records: list[Record] = []
+        yield records.append
+        _write_parquet(out, records)
+    else:
+        with _text_folder(out) as write:
+            yield write
+
+
+def check_output(out: Path, *, force: bool) -> None:
+    """Refuse an output that is there already, or a name no format ends in."""
+    if out == STDIO:
+        return
+    if out.suffix and not out.is_dir() and not out.name.endswith((".jsonl", ".jsonl.gz", ".parquet")):
+        raise InputError("names end in .jsonl, .jsonl.gz or .parquet, or have no suffix for a folder of texts", where=str(out))
+    if (out.exists() or out.is_symlink()) and not force and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError("is there already", where=str(out), hint="Give --force to replace it, or choose another --out.")
+    if out.is_file() and not out.name.endswith((".jsonl", ".jsonl.gz", ".parquet")):
+        raise InputError("is a file, not a folder", where=str(out), hint="Choose another --out.")
+
+
+@contextmanager
+def _text_file(path: Path, *, packed: bool) -> Iterator[TextIO]:
+    with path.open("wb") as raw:
+        # No name and no time in the gzip header: the same records give the same bytes.
+        stream = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) if packed else raw
+        text = io.TextIOWrapper(stream, "utf-8", newline="\n")
+        yield text
+        text.close()
+
+
+def _write_line(file: TextIO, record: Record) -> None:
+    line = json.dumps(record, ensure_ascii=False)
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:  # lone surrogates can only be written escaped
+        line = json.dumps(record)
+    file.write(line + "\n")
+
+
+def _write_parquet(out: Path, records: list[Record]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    fields = list(dict.fromkeys(key for record in records for key in record))
+    try:
+        table = pyarrow.table({key: [record.get(key) for record in records] for key in fields})
+        with write_whole(out) as temporary:
+            pyarrow.parquet.write_table(table, temporary)
+    except (pyarrow.ArrowException, UnicodeEncodeError) as error:
+        raise InputError(f"a field does not fit a Parquet column ({str(error)[:80]})", where=str(out), hint="Use .jsonl.") from None
+
+
+@contextmanager
+def _text_folder(out: Path) -> Iterator[Write]:
+    """Collect texts beside `out` and move them in at the end; names come from ids and never leave the folder."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
+            used: set[str] = set()
+
+            def write(record: Record) -> None:
+                (Path(temporary) / file_name(str(record.get("id", "article")), used)).write_bytes(
+                    (record["text"] + "\n" if record["text"] else "").encode("utf-8", "surrogatepass")
+                )
+
+            yield write
+            out.mkdir(exist_ok=True)
+            for file in sorted(Path(temporary).iterdir()):
+                file.replace(out / file.name)
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", where=str(out)) from None
+
+
+def file_name(name: str, used: set[str]) -> str:
+    """Return a file name for an id: letters, digits, dots and dashes only, never hidden, never taken twice."""
+    stem = _UNSAFE.sub("_", name).strip("._")[:100] or "article"
+    unique, number = f"{stem}.txt", 1
+    while unique.casefold() in used:
+        number += 1
+        unique = f"{stem}-{number}.txt"
+    used.add(unique.casefold())
+    return unique

@@ -1,0 +1,95 @@
+"""A Report for terminals, for machines and for model cards."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from trainer.evaluation import Interval, Report
+from trainer.policy import NEVER
+
+METRICS = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "average precision"}
+OVERALL = {
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "news_char_precision": "news characters, precision",
+    "news_char_recall": "news characters, recall",
+    "news_char_f1": "news characters, F1",
+    "news_lost_per_1000": "at the thresholds: news characters lost per 1,000",
+    "junk_removed": "at the thresholds: share of junk characters removed",
+}
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """Return the report as JSON-ready values; figures are [value, lower, upper], null where undefined."""
+    plain = json.loads(json.dumps(asdict(report)), parse_constant=lambda _: None)
+    return dict(plain)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the report as tables."""
+    data = report.data
+    console.print(f"[bold]{report.title}[/bold]: {data['articles']:,} articles, {data['sites']:,} sites, {sum(report.support):,} labelled paragraphs")
+    table = Table("label", *METRICS.values(), "support", title="per label, with 95 % intervals over sites", title_justify="left")
+    for k, label in enumerate(report.labels):
+        table.add_row(label, *(_figure(report.per_label[name][k]) for name in METRICS), f"{report.support[k]:,}")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    console.print(table)
+    overall = Table("overall", "value", "95 % interval")
+    for name, title in OVERALL.items():
+        value, low, high = report.overall[name]
+        digits = 2 if name == "news_lost_per_1000" else 3
+        overall.add_row(title, _number(value, digits), f"{_number(low, digits)} – {_number(high, digits)}")
+    console.print(overall)
+    confusion = Table("true \\ predicted", *report.labels, title="confusion, paragraphs", title_justify="left")
+    for label, row in zip(report.labels, report.confusion, strict=True):
+        confusion.add_row(label, *(f"{count:,}" for count in row))
+    for column in (*overall.columns[1:], *confusion.columns[1:]):
+        column.justify = "right"
+    console.print(confusion)
+    thresholds = Table("thresholds", *report.labels)
+    for number, row in enumerate(report.thresholds, 1):
+        thresholds.add_row(f"fold {number}" if len(report.thresholds) > 1 else "model", *map(threshold_text, row))
+    console.print(thresholds)
+    for note in report.notes:
+        console.print(f"note: {note}", style="dim")
+
+
+def show_leakage(report: Report, leaky: Report, console: Console) -> None:
+    """Print the site-grouped figures beside those of a random split."""
+    table = Table("leakage", "sites unseen", "random split", "flattery")
+    for name in ("macro_f1", "news_char_f1", "junk_removed"):
+        honest, flattered = report.overall[name][0], leaky.overall[name][0]
+        table.add_row(OVERALL[name], _number(honest), _number(flattered), f"{flattered - honest:+.3f}")
+    console.print(table)
+
+
+def threshold_text(threshold: float) -> str:
+    """Show a threshold; labels that are kept, or too uncertain to remove, have none."""
+    return "–" if threshold >= NEVER else f"{threshold:.3f}"
+
+
+def markdown(report: Report) -> str:
+    """Return the report's figures as Markdown tables."""
+    lines = ["| label | " + " | ".join(METRICS.values()) + " | support |", "| --- |" + " ---: |" * (len(METRICS) + 1)]
+    for k, label in enumerate(report.labels):
+        cells = [_figure(report.per_label[name][k]) for name in METRICS]
+        lines.append(f"| {label} | {' | '.join(cells)} | {report.support[k]:,} |")
+    lines += ["", "| overall | value (95 % interval over sites) |", "| --- | ---: |"]
+    lines += [f"| {title} | {_figure(report.overall[name])} |" for name, title in OVERALL.items()]
+    return "\n".join(lines)
+
+
+def _figure(interval: Interval) -> str:
+    value, low, high = interval
+    return "–" if math.isnan(value) else f"{_number(value)} ({_number(low)}–{_number(high)})"
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"

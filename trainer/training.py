@@ -1,0 +1,69 @@
+"""From labelled articles to a model: fit, choose thresholds on out-of-fold probabilities, describe."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trainer.config import Config
+from trainer.dataset import Dataset
+from trainer.estimator import UNLABELLED, ArticleClassifier, encode
+from trainer.grouping import join_near_duplicates
+from trainer.network import Network
+from trainer.policy import Policy, choose_thresholds_across
+from trainer.schema import LabelSet
+from trainer.text import Matrix
+
+
+class Trained(NamedTuple):
+    """A fitted model, what `artifact.save` takes, and the out-of-fold probabilities [paragraphs, classes] behind it."""
+
+    network: Network
+    labels: LabelSet
+    policy: Policy
+    info: dict[str, Any]
+    out_of_fold: Matrix
+
+
+def train(dataset: Dataset, config: Config) -> Trained:
+    """Train on all articles of a dataset; the same data, configuration and seed give the same model."""
+    groups = join_near_duplicates(dataset, config)
+    model = fit(dataset, config, groups.group)
+    policy = make_policy(model, dataset, config)
+    info = {
+        "config": config.model_dump(mode="json"),
+        "config_digest": config.digest,
+        "data": dataset.summary(),
+        "near_duplicates_joined": groups.joined,
+        "versions": versions(),
+    }
+    return Trained(model.network_, config.label_set, policy, info, model.out_of_fold_)
+
+
+def fit(dataset: Dataset, config: Config, groups: np.typing.NDArray[np.intp]) -> ArticleClassifier:
+    """Fit the estimator; `groups` [articles] are never split between its inner folds."""
+    return ArticleClassifier(**config.estimator_params()).fit(dataset.texts, dataset.labels, groups)
+
+
+def make_policy(model: ArticleClassifier, dataset: Dataset, config: Config) -> Policy:
+    """Choose thresholds on the estimator's out-of-fold probabilities of its own training articles."""
+    labels = config.label_set
+    truth = encode(dataset.labels, list(labels.names))
+    known = truth != UNLABELLED
+    chars = np.fromiter((len(text) for article in dataset.texts for text in article), np.intp, truth.size)
+    settings = config.policy
+    thresholds = choose_thresholds_across(
+        model.out_of_fold_[known].T, truth[known], chars[known], model.fold_[known], labels.kept, settings.max_news_loss
+    )
+    return Policy(
+        thresholds, settings.headline, settings.headline_threshold, settings.max_removed_share, settings.allow_empty
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a model's bytes may depend on."""
+    names = ("paragraph-trainer", "numpy", "scikit-learn", "scipy", "safetensors")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
