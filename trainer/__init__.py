@@ -20,8 +20,8 @@ from trainer.model import Classifier, FilterResult, Prediction, Removed
 from trainer.paragraph import Article, Paragraph, split
 
 __all__ = [
-    "ArtifactError",
     "Article",
+    "ArtifactError",
     "Classifier",
     "FilterResult",
     "InputError",

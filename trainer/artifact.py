@@ -115,7 +115,9 @@ def check_free(folder: Path, *, force: bool) -> None:
     if not folder.is_dir() or (any(folder.iterdir()) and not (folder / WEIGHTS).exists()):
         raise InputError("is there and is not a model folder", where=str(folder), hint="Choose another --out.")
     if not force and any(folder.iterdir()):
-        raise InputError("a model is there already", where=str(folder), hint="Give --force to replace it, or choose another --out.")
+        raise InputError(
+            "a model is there already", where=str(folder), hint="Give --force to replace it, or choose another --out."
+        )
 
 
 def load(folder: Path | str) -> Classifier:
@@ -162,10 +164,7 @@ def _parse(data: bytes, where: str) -> tuple[Metadata, Arrays]:
         expected = _expected(metadata)
         declared = {name: (item["dtype"], tuple(item["shape"])) for name, item in header.items() if name != "__metadata__"}
         _check_declared(expected, declared)
-        arrays = {
-            name: np.frombuffer(item["data"], _DTYPES[item["dtype"]]).reshape(item["shape"])
-            for name, item in safetensors.deserialize(data)
-        }
+        arrays = {name: _array(item) for name, item in safetensors.deserialize(data)}  # type: ignore[no-untyped-call]
         if {name: (array.dtype, array.shape) for name, array in arrays.items()} != {
             name: (_DTYPES[dtype], shape) for name, (dtype, shape) in declared.items()
         }:
@@ -177,9 +176,18 @@ def _parse(data: bytes, where: str) -> tuple[Metadata, Arrays]:
         raise ArtifactError(error.cause, where=where, hint=error.hint or "Copy the model again, or train it anew.") from None
     except (safetensors.SafetensorError, ConfigError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ArtifactError(
-            f"is damaged ({type(error).__name__}: {str(error)[:120]})", where=where, hint="Copy the model again, or train it anew."
+            f"is damaged ({type(error).__name__}: {str(error)[:120]})",
+            where=where,
+            hint="Copy the model again, or train it anew.",
         ) from None
     return metadata, arrays
+
+
+def _array(item: dict[str, Any]) -> NDArray[Any]:
+    """Return a read-only array over the bytes that safetensors cut out."""
+    array = np.frombuffer(item["data"], _DTYPES[item["dtype"]]).reshape(item["shape"])
+    array.flags.writeable = False
+    return array
 
 
 def _header(data: bytes) -> dict[str, Any]:
@@ -202,7 +210,8 @@ def _description(header: dict[str, Any]) -> dict[str, Any]:
     version = description.get("format") if isinstance(description, dict) else None
     if version != FORMAT or isinstance(version, bool):
         raise ArtifactError(
-            f"has FORMAT {str(version)[:20]}; this version reads {FORMAT}", hint="Update paragraph-trainer, or train the model anew."
+            f"has FORMAT {str(version)[:20]}; this version reads {FORMAT}",
+            hint="Update paragraph-trainer, or train the model anew.",
         )
     return dict(description)
 
@@ -227,7 +236,12 @@ def _metadata(description: dict[str, Any]) -> Metadata:
     window = _integer(context["window"], 1, _MAX_WINDOW)
     return Metadata(
         labels,
-        FeatureSettings(*(_integer(features[f"{x}_bits"], *_BITS) for x in ("word", "pair", "char")), (shortest, longest)),
+        FeatureSettings(
+            _integer(features["word_bits"], *_BITS),
+            _integer(features["pair_bits"], *_BITS),
+            _integer(features["char_bits"], *_BITS),
+            (shortest, longest),
+        ),
         ContextSettings(
             _integer(context["near"], 0, window),
             window,
@@ -334,5 +348,3 @@ def _number(item: Any, least: float, most: float) -> float:
     if not isinstance(item, int | float) or isinstance(item, bool) or not math.isfinite(item) or not least <= item <= most:
         raise ArtifactError(f"its description has {str(item)[:20]!r} where a number from {least} to {most} belongs")
     return float(item)
-
-

@@ -38,8 +38,8 @@ def _card(trained: Trained, report: Report) -> str:
             "## Data",
             "",
             f"{data['articles']:,} articles of {data['sites']:,} sites, {data['paragraphs']:,} paragraphs ({counts}; "
-            f"{data['unlabelled']:,} unlabelled). {trained.info['near_duplicates_joined']:,} articles are near-duplicates of one on "
-            "another site and were kept in its fold.",
+            f"{data['unlabelled']:,} unlabelled). {trained.info['near_duplicates_joined']:,} articles are near-duplicates of one "
+            "on another site and were kept in its fold.",
             f"Digest of sites, texts and labels: `{data['digest']}`.",
             "",
             "## Results",

@@ -63,9 +63,11 @@ class Context(Section):
     window: Annotated[int, Field(ge=1, le=64)] = 6
     sums: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(strict=False, max_length=16)] = (5, 15)
     passes: Annotated[int, Field(ge=1, le=8)] = 2
-    hidden: Annotated[int, Field(ge=1, le=1024)] = 64
-    networks: Annotated[int, Field(ge=1, le=32)] = 1
-    epochs: Count = 12
+    hidden: Annotated[int, Field(ge=1, le=1024)] = 32
+    networks: Annotated[int, Field(ge=1, le=32)] = 3
+    views: Annotated[int, Field(ge=0, le=32)] = 1
+    epochs: Count = 30
+    steps: Count = 6000
     alpha: Annotated[float, Field(ge=0)] = 1e-3
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
 
@@ -147,7 +149,9 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -
         try:
             values = tomllib.loads(Path(path).read_text("utf-8"))
         except OSError as error:
-            raise ConfigError(f"cannot read the configuration ({error.strerror})", where=where, hint="See configs/news.toml.") from None
+            raise ConfigError(
+                f"cannot read the configuration ({error.strerror})", where=where, hint="See configs/news.toml."
+            ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"is not TOML: {error}", where=where) from None
     for override in overrides:

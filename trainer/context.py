@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.features import SHAPES, Batch
+from trainer.features import FAMILIES, SHAPES, Batch
 from trainer.text import Matrix, softmax
 
 Index = NDArray[np.intp]
@@ -41,13 +41,15 @@ class Articles(NamedTuple):
     """What the second stage needs of a batch of articles besides scores; arrays over all N paragraphs in order.
 
     `first`, `last`: [N] index of the first paragraph of one's article, and of the first one behind it. `shape`:
-    [measures, N]. `copies` [N]: how often the paragraph stands in its article. `word` … as in `features.Batch`.
+    [measures, N]. `identity` [N]: see `features.Batch`. `copies` [N]: how often the paragraph stands in its article.
+    `word`, `word_row`: hashes of the longer words, and the paragraph each stands in.
     """
 
     article: Index
     first: Index
     last: Index
     shape: Matrix
+    identity: NDArray[np.uint64]
     copies: Index
     word: NDArray[np.uint64]
     word_row: Index
@@ -70,17 +72,37 @@ class Articles(NamedTuple):
             bounds[article],
             bounds[article + 1],
             np.concatenate([batch.shape for batch in batches], axis=1) if batches else np.zeros((len(SHAPES), 0)),
+            identity,
             _copies(article, identity),
             np.concatenate(words) if words else np.zeros(0, np.uint64),
             np.concatenate(rows) if rows else np.zeros(0, np.intp),
         )
 
+    def select(self, rows: Index) -> Articles:
+        """Return the articles with only some of their paragraphs, given in order."""
+        article = self.article[rows]
+        bounds = np.searchsorted(article, np.arange(int(self.article[-1]) + 2 if self.article.size else 1))
+        place = np.full(self.article.size, -1)
+        place[rows] = np.arange(rows.size)
+        word_row = place[self.word_row]
+        stays = word_row >= 0
+        return Articles(
+            article,
+            bounds[article].astype(np.intp),
+            bounds[article + 1].astype(np.intp),
+            self.shape[:, rows],
+            self.identity[rows],
+            _copies(article, self.identity[rows]),
+            self.word[stays],
+            word_row[stays],
+        )
+
 
 def input_names(labels: Sequence[str], settings: ContextSettings) -> list[tuple[str, str]]:
-    """Name each input as (group, name); groups are `text`, `shape` and `context`."""
+    """Name each input as (group, name); groups are `text`, `earlier`, `shape` and `context`."""
     offsets = [d for d in range(-settings.window, settings.window + 1) if d]
-    names = [("text", f"own log-odds of {x}") for x in labels[1:]] + [("own", f"earlier log-odds of {x}") for x in labels[1:]]
-    names += [("own", f"earlier probability of {x}") for x in labels]
+    names = [("text", f"{x} by {family}") for family in FAMILIES for x in labels[1:]]
+    names += [("earlier", f"log-odds of {x}") for x in labels[1:]] + [("earlier", f"probability of {x}") for x in labels]
     names += [("shape", name) for name in SHAPES]
     for d in offsets:
         names += [("context", f"probability of {x} at {d:+d}") for x in labels]
@@ -94,32 +116,34 @@ def input_names(labels: Sequence[str], settings: ContextSettings) -> list[tuple[
     return names
 
 
-def build_inputs(articles: Articles, own: Matrix, earlier: Matrix, kept: Sequence[int], settings: ContextSettings) -> Matrix:
+def build_inputs(articles: Articles, parts: Matrix, earlier: Matrix, kept: Sequence[int], settings: ContextSettings) -> Matrix:
     """Return the inputs of the second stage, [inputs, N], on the grid of 1/INPUT_GRID.
 
     Args:
         articles: the batch.
-        own: first-stage log-odds [classes, N].
+        parts: first-stage contributions [families, classes - 1, N].
         earlier: log-odds [classes, N] of the stage before this one; the first-stage ones in the first pass.
         kept: columns of the labels that make up the story.
         settings: how far to look.
     """
-    n = own.shape[1]
+    n = earlier.shape[1]
     first, last, i = articles.first, articles.last, np.arange(n)
     probability = _grid(softmax(earlier)) if n else np.zeros_like(earlier)
     story = probability[list(kept)].sum(axis=0)
     chars = np.exp2(articles.shape[0] * 2) - 1
     prose = _grid(story * np.minimum(chars, 512) / 128)
-    rows: list[Matrix] = [own[1:] / 2, earlier[1:] / 2, probability * 2, articles.shape / 2]
+    rows: list[Matrix] = [parts.reshape(-1, n) / 2, earlier[1:] / 2, probability * 2, articles.shape / 2]
 
     pad = settings.window
     place = i + pad * (articles.article + 1)
     width = n + pad * (int(articles.article[-1]) + 2 if n else 1)
     channels = np.zeros((probability.shape[0] + len(_NEIGHBOUR_SHAPES), width))
     channels[:, place] = np.concatenate([probability * 2, articles.shape[list(_NEIGHBOUR_SHAPES)] / 2])
-    for d in range(-pad, pad + 1):
-        if d:
-            rows.append(channels[: None if abs(d) <= settings.near else len(probability)].take(place + d, axis=1))
+    rows += [
+        channels[: None if abs(d) <= settings.near else len(probability)].take(place + d, axis=1)
+        for d in range(-pad, pad + 1)
+        if d
+    ]
 
     mass = np.concatenate([probability, prose[None]])
     running = np.zeros((mass.shape[0], n + 1))

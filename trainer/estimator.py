@@ -19,13 +19,14 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from trainer.context import Articles, ContextSettings, ContextStage, build_inputs, to_weight_grid
-from trainer.features import FAMILIES, FeatureSettings, chunks, extract
+from trainer.features import FAMILIES, Batch, FeatureSettings, chunks, extract
 from trainer.network import Network
-from trainer.text import Matrix, TextStage, root_count, softmax
+from trainer.text import Matrix, TextStage, bucket_counts, root_count, softmax
 
 Index = NDArray[np.intp]
 logger = logging.getLogger(__name__)
 UNLABELLED = -1
+_BATCH = 256  # paragraphs of a mini-batch
 
 
 class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -45,7 +46,8 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         near, window, sums: see `context.ContextSettings`.
         passes: how often the second stage is applied, each time on the scores of the time before.
         hidden: units of each network; networks: how many are averaged (in log-odds) a pass.
-        epochs, alpha, learning_rate: of the networks' training.
+        views: copies of each article with part of its residue left out, added to the second stage's training.
+        epochs, steps: passes over the data and mini-batches at most; alpha, learning_rate: of the networks' training.
         folds: folds, by group, of the out-of-fold scores.
         seed: of every random choice.
 
@@ -70,9 +72,11 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         window: int = 6,
         sums: tuple[int, ...] = (5, 15),
         passes: int = 2,
-        hidden: int = 64,
-        networks: int = 1,
-        epochs: int = 12,
+        hidden: int = 32,
+        networks: int = 3,
+        views: int = 1,
+        epochs: int = 30,
+        steps: int = 6000,
         alpha: float = 1e-3,
         learning_rate: float = 1e-3,
         folds: int = 5,
@@ -93,7 +97,9 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.passes = passes
         self.hidden = hidden
         self.networks = networks
+        self.views = views
         self.epochs = epochs
+        self.steps = steps
         self.alpha = alpha
         self.learning_rate = learning_rate
         self.folds = folds
@@ -133,7 +139,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         probabilities = self.predict_proba(X)
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
-    def score(self, X: Sequence[Sequence[str]], y: Sequence[Sequence[str | None]], sample_weight: None = None) -> float:  # noqa: N803
+    def score(self, X: Sequence[Sequence[str]], y: Sequence[Sequence[str | None]], sample_weight: None = None) -> float:  # noqa: N803, ARG002
         """Return the macro-averaged F1 over the labelled paragraphs."""
         from sklearn.metrics import f1_score
 
@@ -142,7 +148,12 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         found = self.predict_proba(X).argmax(axis=1)
         return float(f1_score(truth[known], found[known], average="macro", zero_division=0))
 
-    def _check(self, X: Sequence[Sequence[str]], y: Sequence[Sequence[str | None]], groups: ArrayLike | None) -> tuple[Index, Index]:  # noqa: N803
+    def _check(
+        self,
+        X: Sequence[Sequence[str]],  # noqa: N803
+        y: Sequence[Sequence[str | None]],
+        groups: ArrayLike | None,
+    ) -> tuple[Index, Index]:
         if len(X) != len(y) or any(len(a) != len(b) for a, b in zip(X, y, strict=False)):
             raise ValueError("X and y must hold the same articles with as many labels as paragraphs")
         truth = encode(y, list(self.labels))
@@ -159,8 +170,10 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         kept = [list(self.labels).index(name) for name in self.kept]
         batches = [extract(run, features) for run in chunks([p for article in X for p in article])]
         articles = Articles.build(batches, [len(a) for a in X])
-        matrix = _matrix(batches, features)
+        matrix = feature_matrix(batches, features)
         weight = self._weights(truth)
+        everything = np.arange(truth.size)
+        article = articles.article
         splits = list(_splits(group, truth, self.folds, self.seed))
         step, steps = 0, (1 + self.passes) * (len(splits) + 1)
 
@@ -172,33 +185,62 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         def text_stage(rows: Index) -> TextStage:
             return self._fit_text(features, matrix[rows], truth[rows], weight[rows])
 
-        own = np.zeros((len(self.labels), truth.size))
+        parts = np.zeros((len(FAMILIES), len(self.labels) - 1, truth.size))
+        earlier = np.zeros((len(self.labels), truth.size))
         at = np.cumsum([0, *map(len, batches)])
         for fit_rows, held in splits:
             stage = text_stage(fit_rows)
-            log("first stage, out of fold")
             for batch, begin in zip(batches, at, strict=False):
                 inside = held[(held >= begin) & (held < begin + len(batch))]
                 if inside.size:
-                    own[:, inside] = stage.scores(batch)[:, inside - begin]
-        earlier, stages = own, []
-        labelled = np.flatnonzero(truth != UNLABELLED)
+                    parts[:, :, inside] = stage.contributions(batch)[:, :, inside - begin]
+            earlier[:, held] = stage.scores(parts[:, :, held])
+            log("first stage, out of fold")
+        stages = []
+        views = [everything, *self._views(truth, article, kept)]
+        row = np.concatenate(views)
+
+        def context_stage(mask: NDArray[np.bool_], stacked: Matrix, seed: int) -> ContextStage:
+            use = np.flatnonzero(mask[row])
+            return self._fit_context(stacked[:, use], truth[row[use]], weight[row[use]], seed)
+
         for number in range(self.passes):
-            inputs = build_inputs(articles, own, earlier, kept, context)
             seed = self.seed + 1000 * (number + 1)
-            later = np.zeros_like(own)
-            for fit_rows, held in splits:
-                later[:, held] = self._fit_context(inputs[:, fit_rows], truth[fit_rows], weight[fit_rows], seed).scores(inputs[:, held])
+            inputs = [build_inputs(articles.select(rows), parts[:, :, rows], earlier[:, rows], kept, context) for rows in views]
+            stacked = np.concatenate(inputs, axis=1)
+
+            later = np.zeros_like(earlier)
+            for _, held in splits:
+                mask = truth != UNLABELLED
+                mask[held] = False
+                later[:, held] = context_stage(mask, stacked, seed).scores(inputs[0][:, held])
                 log("second stage, out of fold")
-            stages.append(self._fit_context(inputs[:, labelled], truth[labelled], weight[labelled], seed))
+            stages.append(context_stage(truth != UNLABELLED, stacked, seed))
             log("second stage")
             earlier = later
         self.out_of_fold_ = softmax(earlier).T
         self.fold_ = np.zeros(truth.size, np.intp)
         for number, (_, held) in enumerate(splits):
             self.fold_[held] = number
-        self.network_ = Network(text_stage(labelled), tuple(stages), context, tuple(kept))
+        self.network_ = Network(text_stage(np.flatnonzero(truth != UNLABELLED)), tuple(stages), context, tuple(kept))
         log("first stage")
+
+    def _views(self, truth: Index, article: Index, kept: Sequence[int]) -> Iterator[Index]:
+        """Yield the paragraphs of all articles as other extractors might have left them, in order.
+
+        In each view every article loses a random share of its residue, so that the second stage also learns articles that
+        are nearly clean; one in five loses its beginning or end too.
+        """
+        rng = np.random.default_rng(self.seed)
+        size = np.bincount(article)
+        is_residue = ~np.isin(truth, [*kept, UNLABELLED])
+        place = np.arange(truth.size) - (np.cumsum(size) - size)[article]
+        for _ in range(self.views):
+            keep = ~is_residue | (rng.random(truth.size) >= rng.random(size.size)[article])
+            begin = np.where(rng.random(size.size) < 0.1, rng.random(size.size) * size, 0)
+            end = np.where(rng.random(size.size) < 0.1, rng.random(size.size) * size, size)
+            keep &= (place >= begin[article]) & (place < end[article])
+            yield np.flatnonzero(keep)
 
     def _weights(self, truth: Index) -> NDArray[np.float64]:
         count = np.bincount(truth[truth != UNLABELLED], minlength=len(self.labels))
@@ -229,16 +271,17 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         mean = inputs.mean(axis=1)
         spread = np.maximum(inputs.std(axis=1), 0.05)
         scaled = ((inputs - mean[:, None]) / spread[:, None]).T.astype(np.float32)
+        epochs = int(np.clip(self.steps * _BATCH // len(truth), 1, self.epochs))
         hidden, hidden_bias, out, out_bias = [], [], [], []
         for number in range(self.networks):
             model = MLPClassifier(
                 (self.hidden,),
                 alpha=self.alpha,
-                batch_size=min(256, len(truth)),
+                batch_size=min(_BATCH, len(truth)),
                 learning_rate_init=self.learning_rate,
-                max_iter=self.epochs,
+                max_iter=epochs,
                 tol=0,
-                n_iter_no_change=self.epochs,
+                n_iter_no_change=epochs,
                 random_state=seed + number,
             )
             with warnings.catch_warnings():
@@ -251,9 +294,8 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             coef, intercept = _full_network(model, second, len(self.labels))
             out.append(coef / self.networks)
             out_bias.append(intercept / self.networks)
-        return ContextStage(
-            *map(to_weight_grid, (np.concatenate(hidden), np.concatenate(hidden_bias), np.concatenate(out, axis=1), sum(out_bias)))
-        )
+        layers = (np.concatenate(hidden), np.concatenate(hidden_bias), np.concatenate(out, axis=1), np.sum(out_bias, axis=0))
+        return ContextStage(*(to_weight_grid(layer) for layer in layers))
 
 
 def encode(y: Sequence[Sequence[str | None]], labels: list[str]) -> Index:
@@ -287,22 +329,19 @@ def _splits(group: Index, truth: Index, folds: int, seed: int) -> Iterator[tuple
         yield fit_rows[truth[fit_rows] != UNLABELLED], held
 
 
-def _matrix(batches: Sequence[Any], features: FeatureSettings) -> sp.csr_matrix:
+def feature_matrix(batches: Sequence[Batch], features: FeatureSettings) -> sp.csr_matrix:
     """Put the buckets of all batches into one sparse matrix [paragraphs, buckets] with the weights that serving uses."""
     base = np.cumsum([0, *features.buckets])
-    rows = []
+    rows = [sp.csr_matrix((0, base[-1]), dtype=np.float32)]
     for batch in batches:
         blocks = []
         for family, parts in enumerate(batch.families):
-            count = sum(np.diff(part.indptr) for part in parts)
-            value = (1 / root_count(count, family)).astype(np.float32)
+            value = (1 / root_count(bucket_counts(parts), family)).astype(np.float32)
             for part in parts:
                 data = np.repeat(value, np.diff(part.indptr))
-                blocks.append((part, data, base[family]))
-        rows.append(sum(
-            sp.csr_matrix((data, part.bucket.astype(np.int32) + np.int32(offset), part.indptr.astype(np.int32)), shape=(len(batch), base[-1]))
-            for part, data, offset in blocks
-        ))
+                column = (part.bucket + base[family]).astype(np.int32)
+                blocks.append(sp.csr_matrix((data, column, part.indptr.astype(np.int32)), shape=(len(batch), base[-1])))
+        rows.append(sum(blocks[1:], start=blocks[0]))
     return sp.vstack(rows, format="csr")
 
 

@@ -93,10 +93,7 @@ def cross_validate(
             notes.append(f"fold {number} holds no {', '.join(absent)}; those paragraphs come from the other folds")
     parts = [scored for scored, _ in results]
     site = np.concatenate([_site_rows(dataset, held) for held in folds])
-    whole = Scored(
-        *(np.concatenate([part[i] for part in parts], axis=-1) for i in range(5)),  # type: ignore[arg-type]
-        site,
-    )
+    whole = Scored(*(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)))._replace(site=site)
     how = "articles split at random (leaky)" if split_sites else "site-grouped"
     title = f"{len(folds)}-fold cross-validation, {how}"
     thresholds = tuple(policy.thresholds for _, policy in results)
@@ -122,9 +119,7 @@ def evaluate_model(model: Classifier, dataset: Dataset, config: Config) -> Repor
     trained_on = model.info.get("data", {}).get("digest")
     if trained_on == dataset.digest:
         notes.append("this is the data the model was trained on: the figures say nothing about new sites")
-    return report(
-        scored, config, dataset, title=f"saved model {model.name}", thresholds=(model.policy.thresholds,), notes=notes
-    )
+    return report(scored, config, dataset, title=f"saved model {model.name}", thresholds=(model.policy.thresholds,), notes=notes)
 
 
 def evaluate_training(dataset: Dataset, config: Config, trained: Trained) -> Report:

@@ -33,7 +33,7 @@ class Explanation(NamedTuple):
     need not add up.
     """
 
-    index: int
+    index: int  # type: ignore[assignment] # named as in the record contract
     label: str
     log_odds: float
     groups: tuple[Group, ...]
@@ -50,9 +50,8 @@ def explain(model: Classifier, paragraphs: Sequence[str], indexes: Sequence[int]
     if not batches:
         return []
     articles = Articles.build(batches, [len(paragraphs)])
-    parts = np.concatenate([network.text.contributions(batch) for batch in batches], axis=2)
-    own = _own(network, parts)
-    final = network.refine(articles, own)[-1]
+    parts = network.contributions(batches)
+    final = network.refine(articles, parts)
     out = []
     for i in indexes:
         k = int(final[:, i].argmax())
@@ -65,18 +64,12 @@ def explain(model: Classifier, paragraphs: Sequence[str], indexes: Sequence[int]
                 shape = articles.shape.copy()
                 shape[:, i] = np.median(shape, axis=1)
                 seen = articles._replace(shape=shape)
-            without = network.refine(seen, _own(network, less))[-1][:, i]
+            without = network.refine(seen, less)[:, i]
             strongest = _strongest(network, normalise(paragraphs[i]), families, k, top)
             groups.append(Group(name, whole - _log_odds(without, k, network.kept), strongest))
         groups.append(_context(network, paragraphs, i, k, whole))
         out.append(Explanation(i, model.labels.names[k], whole, tuple(groups)))
     return out
-
-
-def _own(network: Network, parts: Matrix) -> Matrix:
-    own = np.zeros((parts.shape[1] + 1, parts.shape[2]))
-    own[1:] = parts.sum(axis=0) + network.text.bias[:, None]
-    return own
 
 
 def _log_odds(scores: Matrix, k: int, kept: Sequence[int]) -> float:
@@ -90,8 +83,7 @@ def _context(network: Network, paragraphs: Sequence[str], i: int, k: int, whole:
 
     def judged(begin: int, end: int) -> float:
         batches = network.batches(paragraphs[begin:end])
-        own = np.concatenate([network.text.scores(batch) for batch in batches], axis=1)
-        scores = network.refine(Articles.build(batches, [end - begin]), own)[-1]
+        scores = network.refine(Articles.build(batches, [end - begin]), network.contributions(batches))
         return _log_odds(scores[:, i - begin], k, network.kept)
 
     sides = (("what stands before", whole - judged(i, len(paragraphs))), ("what stands behind", whole - judged(0, i + 1)))

@@ -35,12 +35,12 @@ _POWER = np.cumprod(np.full(_ROWS, _PRIME, np.uint64))
 _INVERSE = np.cumprod(np.full(_ROWS, pow(_PRIME, -1, 1 << 64), np.uint64))
 _CHAR_STEP, _CHAR_MIX = np.uint32(0x01000193), np.uint32(2654435761)
 
-_STOP_WORDS = (
-    "a about after all also an and are as at be because been before being but by can could did do does for from had has have he "
-    "her his how i if in into is it its just more most my no not of on one only or other our out over said she should so some "
-    "such than that the their them then there these they this those through to under up very was we were what when where which "
-    "while who will with would you your"
-).split()
+_STOP_WORDS = """
+a about after all also an and are as at be because been before being but by can could did do does for from had has have he
+her his how i if in into is it its just more most my no not of on one only or other our out over said she should so some
+such than that the their them then there these they this those through to under up very was we were what when where which
+while who will with would you your
+""".split()
 
 SHAPES = (
     "length", "words", "word length", "upper case", "title case", "digits", "punctuation", "stop words", "sentences",
@@ -126,12 +126,12 @@ def extract(texts: Sequence[str], settings: FeatureSettings) -> Batch:
     is_word = (cls >= characters.FIRST_WORD_CLASS) & (cls <= characters.LAST_WORD_CLASS)
     border = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
     start, end = border[0::2], border[1::2]
-    running = np.cumsum(code * _POWER[: code.size])
-    word = mix((running[end - 1] - running[start - 1]) * _INVERSE[start])
+    running = np.cumsum(code * _POWER[: code.size], dtype=np.uint64)
+    word = _word_hashes(running, start, end)
     word_indptr = np.append(np.searchsorted(start, first), start.size)
 
     pair, pair_indptr = _pairs(word, word_indptr)
-    shape, bins = _shapes(cls, first, last, start, end, word, word_indptr)
+    shape, bins = _shapes(cls, first, last, start, word, word_indptr)
     families = (
         (Family(_bucket(word, settings.word_bits), word_indptr),),
         (Family(_bucket(pair, settings.pair_bits), pair_indptr),),
@@ -156,6 +156,11 @@ def segment_sums(values: NDArray[np.uint64], indptr: NDArray[np.intp]) -> NDArra
     np.cumsum(values, out=running[1:])
     at = running[indptr]
     return at[1:] - at[:-1]
+
+
+def _word_hashes(running: NDArray[np.uint64], start: NDArray[np.intp], end: NDArray[np.intp]) -> NDArray[np.uint64]:
+    """Hash the stretches [start, end) of a text from the running sum of its characters times the powers of _PRIME."""
+    return mix(np.multiply(running[end - 1] - running[start - 1], _INVERSE[start], dtype=np.uint64))
 
 
 def _bucket(hashed: NDArray[np.uint64], bits: int) -> NDArray[np.intp]:
@@ -187,8 +192,8 @@ def _stop_word_table() -> NDArray[np.bool_]:
     table = np.zeros(1 << 16, np.bool_)
     code, _ = characters.fold("\n" + "\n".join(_STOP_WORDS) + "\n")
     edge = np.flatnonzero(code == 10)
-    running = np.cumsum(code * _POWER[: code.size])
-    word = mix((running[edge[1:] - 1] - running[edge[:-1]]) * _INVERSE[edge[:-1] + 1])
+    running = np.cumsum(code * _POWER[: code.size], dtype=np.uint64)
+    word = _word_hashes(running, edge[:-1] + 1, edge[1:])
     table[_bucket(word, 16)] = True
     return table
 
@@ -201,7 +206,6 @@ def _shapes(
     first: NDArray[np.intp],
     last: NDArray[np.intp],
     start: NDArray[np.intp],
-    end: NDArray[np.intp],
     word: NDArray[np.uint64],
     word_indptr: NDArray[np.intp],
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -209,7 +213,9 @@ def _shapes(
     n = first.size
     size = last - first
     row = np.repeat(np.arange(n) * CLASSES, np.diff(last, prepend=0))  # the gap before a paragraph counts as separators
-    count = np.bincount(row + cls[: last[-1]], minlength=n * CLASSES).reshape(n, CLASSES).T if n else np.zeros((CLASSES, 0), np.intp)
+    count = (
+        np.bincount(row + cls[: last[-1]], minlength=n * CLASSES).reshape(n, CLASSES).T if n else np.zeros((CLASSES, 0), np.intp)
+    )
     words = np.diff(word_indptr)
     letters = count[LOWER] + count[UPPER] + count[LETTER]
     per_char, per_word = np.maximum(size, 1), np.maximum(words, 1)

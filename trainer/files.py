@@ -50,7 +50,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
     elif path.suffix == ".gz":
         with gzip.open(path) as packed:
-            yield cast(BinaryIO, packed)
+            yield cast("BinaryIO", packed)
     else:
         with path.open("rb") as file:
             yield file

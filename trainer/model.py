@@ -29,7 +29,7 @@ class Prediction(NamedTuple):
 class Removed(NamedTuple):
     """A removed paragraph: its number in the article, its offsets in the given text, its label and how sure it is."""
 
-    index: int
+    index: int  # type: ignore[assignment] # a field of the record contract; the method of tuples is not used
     start: int
     end: int
     text: str
@@ -206,9 +206,9 @@ class Classifier:
         begin = 0
         for article in run:
             end = begin + len(article.paragraphs)
-            remove, flags = reached[begin:end], ()
+            remove, flags = Decision(reached[begin:end], ())
             if end > begin:
-                remove, flags = Decision(*apply_valves(remove, residue[begin:end], chars[begin:end], policy))
+                remove, flags = apply_valves(remove, residue[begin:end], chars[begin:end], policy)
             yield FilterResult(
                 article.paragraphs,
                 predictions[begin:end],

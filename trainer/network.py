@@ -32,12 +32,15 @@ class Network(NamedTuple):
         batches = self.batches([paragraph for article in articles for paragraph in article])
         if not batches:
             return np.zeros((self.text.bias.size + 1, 0))
-        own = np.concatenate([self.text.scores(batch) for batch in batches], axis=1)
-        return softmax(self.refine(Articles.build(batches, [len(article) for article in articles]), own)[-1])
+        return softmax(self.refine(Articles.build(batches, [len(article) for article in articles]), self.contributions(batches)))
 
-    def refine(self, articles: Articles, own: Matrix) -> list[Matrix]:
-        """Return the log-odds after the first stage and after each pass, each [classes, N]."""
-        scores = [own]
+    def contributions(self, batches: Sequence[Batch]) -> Matrix:
+        """Return what each family of features adds to the first stage's scores, [families, classes - 1, N]."""
+        return np.concatenate([self.text.contributions(batch) for batch in batches], axis=2)
+
+    def refine(self, articles: Articles, contributions: Matrix) -> Matrix:
+        """Return the log-odds after all passes, [classes, N]."""
+        scores = self.text.scores(contributions)
         for stage in self.passes:
-            scores.append(stage.scores(build_inputs(articles, own, scores[-1], self.kept, self.context)))
+            scores = stage.scores(build_inputs(articles, contributions, scores, self.kept, self.context))
         return scores

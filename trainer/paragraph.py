@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from trainer.errors import InputError
@@ -86,11 +87,7 @@ def split(text: str, wrap: Wrap = "auto") -> list[Paragraph]:
     if wrap not in WRAPS:
         raise InputError(f"wrap is {wrap!r}", hint=f"Use one of {', '.join(WRAPS)}.")
     visible = _VISIBLE.search
-    lines = [
-        Paragraph(match[0], match.start(), match.end())
-        for match in _LINE.finditer(text)
-        if visible(match[0])
-    ]
+    lines = [Paragraph(match[0], match.start(), match.end()) for match in _LINE.finditer(text) if visible(match[0])]
     if wrap == "never" or len(lines) < 2:
         return lines
     return _join_wrapped(text, lines, force=wrap == "always")
@@ -98,7 +95,7 @@ def split(text: str, wrap: Wrap = "auto") -> list[Paragraph]:
 
 def _join_wrapped(text: str, lines: list[Paragraph], *, force: bool) -> list[Paragraph]:
     """Join lines that a fixed column broke; lines are those that show something."""
-    adjacent = [_one_break(text[a.end : b.start]) for a, b in zip(lines, lines[1:], strict=False)]
+    adjacent = [_one_break(text[a.end : b.start]) for a, b in pairwise(lines)]
     joins = adjacent if force else _wrapped_joins(lines, adjacent)
     if not any(joins):
         return lines

@@ -129,31 +129,6 @@ def choose_thresholds(
     return tuple(chosen[k][0] if k in chosen else NEVER for k in range(len(probability)))
 
 
-def choose_thresholds_across(
-    probability: Matrix, truth: Index, chars: Index, fold: Index, kept: Sequence[int], max_news_loss: float
-) -> tuple[float, ...]:
-    """Choose thresholds whose loss on folds they were not chosen on stays within `max_news_loss`.
-
-    Thresholds that just meet a budget on some sites exceed it on others. So the budget is lowered in steps until thresholds
-    chosen on all folds but one lose, on the one left out and summed over folds, no more than is allowed.
-
-    Args:
-        fold: [n] the fold of each paragraph; the others as in `choose_thresholds`.
-    """
-    is_kept = np.isin(truth, kept)
-    allowed = max_news_loss * chars[is_kept].sum()
-    folds = np.unique(fold)
-    for share in (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0):
-        lost = 0
-        for left_out in folds:
-            rest, held = fold != left_out, fold == left_out
-            thresholds = choose_thresholds(probability[:, rest], truth[rest], chars[rest], kept, share * max_news_loss)
-            lost += chars[held][candidates(probability[:, held], kept, thresholds).reached & is_kept[held]].sum()
-        if lost <= allowed:
-            break
-    return choose_thresholds(probability, truth, chars, kept, share * max_news_loss)
-
-
 def _curve(residue: Matrix, chars: Index, is_kept: NDArray[np.bool_]) -> tuple[Matrix, Matrix, Matrix]:
     """Return the possible thresholds, highest first, and the residue and news characters that go at each."""
     order = np.argsort(-residue, kind="stable")

@@ -72,7 +72,9 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
                 raise InputError(f"no files ending in {', '.join(SUFFIXES)}", where=str(path))
             yield from found
         elif path != STDIO and not path.name.endswith(SUFFIXES):
-            raise InputError(f"cannot tell the format; names end in {', '.join(SUFFIXES)}", where=str(path), hint="Use - for standard input.")
+            raise InputError(
+                f"cannot tell the format; names end in {', '.join(SUFFIXES)}", where=str(path), hint="Use - for standard input."
+            )
         elif path != STDIO and not path.is_file():
             raise InputError("no such file", where=str(path))
         else:
@@ -134,14 +136,22 @@ def _parquet_items(path: Path) -> Iterator[Item | InputError]:
 
 def _check(item: Item) -> None:
     def refuse(cause: str) -> InputError:
-        return InputError(cause, where=item.where, hint='A record is {"id", "text"} or {"id", "paragraphs": [...]}; --skip-bad passes over bad ones.')
+        return InputError(
+            cause,
+            where=item.where,
+            hint='A record is {"id", "text"} or {"id", "paragraphs": [...]}; --skip-bad passes over bad ones.',
+        )
 
     record = item.record
     if not isinstance(record, dict):
         raise refuse(f"expected an object, got {type(record).__name__}")
     paragraphs = record.get("paragraphs")
     if paragraphs is not None:
-        texts = [part.get("text") if isinstance(part, dict) else part for part in paragraphs] if isinstance(paragraphs, list) else [None]
+        texts = (
+            [part.get("text") if isinstance(part, dict) else part for part in paragraphs]
+            if isinstance(paragraphs, list)
+            else [None]
+        )
         if not all(isinstance(text, str) for text in texts):
             raise refuse("field 'paragraphs' is not a list of texts")
     elif not isinstance(record.get("text"), str):
@@ -216,7 +226,9 @@ def _write_parquet(out: Path, records: list[Record]) -> None:
         with write_whole(out) as temporary:
             pyarrow.parquet.write_table(table, temporary)
     except (pyarrow.ArrowException, UnicodeEncodeError) as error:
-        raise InputError(f"a field does not fit a Parquet column ({str(error)[:80]})", where=str(out), hint="Use .jsonl.") from None
+        raise InputError(
+            f"a field does not fit a Parquet column ({str(error)[:80]})", where=str(out), hint="Use .jsonl."
+        ) from None
 
 
 @contextmanager

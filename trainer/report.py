@@ -34,7 +34,8 @@ def to_json(report: Report) -> dict[str, Any]:
 def show(report: Report, console: Console) -> None:
     """Print the report as tables."""
     data = report.data
-    console.print(f"[bold]{report.title}[/bold]: {data['articles']:,} articles, {data['sites']:,} sites, {sum(report.support):,} labelled paragraphs")
+    size = f"{data['articles']:,} articles, {data['sites']:,} sites, {sum(report.support):,} labelled paragraphs"
+    console.print(f"[bold]{report.title}[/bold]: {size}")
     table = Table("label", *METRICS.values(), "support", title="per label, with 95 % intervals over sites", title_justify="left")
     for k, label in enumerate(report.labels):
         table.add_row(label, *(_figure(report.per_label[name][k]) for name in METRICS), f"{report.support[k]:,}")
@@ -48,8 +49,8 @@ def show(report: Report, console: Console) -> None:
         overall.add_row(title, _number(value, digits), f"{_number(low, digits)} – {_number(high, digits)}")
     console.print(overall)
     confusion = Table("true \\ predicted", *report.labels, title="confusion, paragraphs", title_justify="left")
-    for label, row in zip(report.labels, report.confusion, strict=True):
-        confusion.add_row(label, *(f"{count:,}" for count in row))
+    for label, counts in zip(report.labels, report.confusion, strict=True):
+        confusion.add_row(label, *(f"{count:,}" for count in counts))
     for column in (*overall.columns[1:], *confusion.columns[1:]):
         column.justify = "right"
     console.print(confusion)

@@ -7,12 +7,13 @@ the batch it is in, on threads or on the machine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.features import FAMILIES, Batch, FeatureSettings, segment_sums
+from trainer.features import FAMILIES, Batch, Family, FeatureSettings, segment_sums
 
 Matrix = NDArray[np.float64]
 
@@ -33,9 +34,7 @@ class TextStage:
     `shape`, whose number is fixed, by 1).
     """
 
-    def __init__(
-        self, settings: FeatureSettings, weights: NDArray[np.int8], scale: Matrix, bias: Matrix
-    ) -> None:
+    def __init__(self, settings: FeatureSettings, weights: NDArray[np.int8], scale: Matrix, bias: Matrix) -> None:
         self.settings, self.weights, self.scale, self.bias = settings, weights, scale, bias
         self._tables = [_pack(part) for part in np.split(weights, np.cumsum(settings.buckets)[:-1])]
 
@@ -44,7 +43,7 @@ class TextStage:
         classes = self.bias.size
         out = np.zeros((len(FAMILIES), classes, len(batch)))
         for family, (parts, tables) in enumerate(zip(batch.families, self._tables, strict=True)):
-            count = sum(np.diff(part.indptr) for part in parts)
+            count = bucket_counts(parts)
             weight = 1.0 / root_count(count, family)
             for group, table in enumerate(tables):
                 packed = sum(segment_sums(table.take(part.bucket, mode="clip"), part.indptr) for part in parts)
@@ -54,11 +53,16 @@ class TextStage:
                     out[family, k] = total * self.scale[family, k] * weight
         return out
 
-    def scores(self, batch: Batch) -> Matrix:
-        """Return log-odds against the first class, [classes, n]; the first row is 0."""
-        out = np.zeros((self.bias.size + 1, len(batch)))
-        out[1:] = reduce(np.add, self.contributions(batch)) + self.bias[:, None]
+    def scores(self, contributions: Matrix) -> Matrix:
+        """Add contributions up to log-odds against the first class, [classes, n]; the first row is 0."""
+        out = np.zeros((self.bias.size + 1, contributions.shape[2]))
+        out[1:] = reduce(np.add, contributions) + self.bias[:, None]
         return out
+
+
+def bucket_counts(parts: Sequence[Family]) -> NDArray[np.intp]:
+    """Return the number of a family's buckets of each paragraph."""
+    return reduce(np.add, [np.diff(part.indptr) for part in parts])
 
 
 def root_count(count: NDArray[np.intp], family: int) -> Matrix:
@@ -69,7 +73,7 @@ def root_count(count: NDArray[np.intp], family: int) -> Matrix:
 def softmax(scores: Matrix) -> Matrix:
     """Return probabilities over the first axis, added up in a fixed order."""
     raised = np.exp(scores - scores.max(axis=0))
-    return raised / reduce(np.add, raised)
+    return np.asarray(raised / reduce(np.add, raised))
 
 
 def _pack(weights: NDArray[np.int8]) -> list[NDArray[np.uint64]]:

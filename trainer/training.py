@@ -13,7 +13,7 @@ from trainer.dataset import Dataset
 from trainer.estimator import UNLABELLED, ArticleClassifier, encode
 from trainer.grouping import join_near_duplicates
 from trainer.network import Network
-from trainer.policy import Policy, choose_thresholds_across
+from trainer.policy import Policy, choose_thresholds
 from trainer.schema import LabelSet
 from trainer.text import Matrix
 
@@ -55,12 +55,8 @@ def make_policy(model: ArticleClassifier, dataset: Dataset, config: Config) -> P
     known = truth != UNLABELLED
     chars = np.fromiter((len(text) for article in dataset.texts for text in article), np.intp, truth.size)
     settings = config.policy
-    thresholds = choose_thresholds_across(
-        model.out_of_fold_[known].T, truth[known], chars[known], model.fold_[known], labels.kept, settings.max_news_loss
-    )
-    return Policy(
-        thresholds, settings.headline, settings.headline_threshold, settings.max_removed_share, settings.allow_empty
-    )
+    thresholds = choose_thresholds(model.out_of_fold_[known].T, truth[known], chars[known], labels.kept, settings.max_news_loss)
+    return Policy(thresholds, settings.headline, settings.headline_threshold, settings.max_removed_share, settings.allow_empty)
 
 
 def versions() -> dict[str, str]:

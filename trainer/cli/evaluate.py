@@ -19,9 +19,13 @@ def command(
     labels: Labels = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
-    model: Annotated[Path | None, typer.Option("--model", "-m", help="Score this saved model instead of cross-validating.")] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="Score this saved model instead of cross-validating.")
+    ] = None,
     leakage: Annotated[bool, typer.Option("--leakage", help="Also split at random, to show how much that flatters.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON to this file; - for stdout, without the table.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the report as JSON to this file; - for stdout, without the table.")
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 for one a core.")] = -1,
 ) -> None:
     """Cross-validate on sites the model has not seen, or score a saved model.

@@ -21,7 +21,7 @@ class Format(StrEnum):
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
-    format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.joblib,
+    format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.joblib,  # noqa: ARG001 (only one yet)
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [default: NAME.joblib]")] = None,
     force: Force = False,
 ) -> None:

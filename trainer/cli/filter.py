@@ -34,16 +34,40 @@ class WrapOption(StrEnum):
 
 
 def command(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Articles: .txt, .jsonl, .jsonl.gz, .parquet, folders of them, or - for standard input.", show_default="-")] = None,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Articles: .txt, .jsonl, .jsonl.gz, .parquet, folders of them, or - for standard input.", show_default="-"
+        ),
+    ] = None,
     model: Model = DEFAULT_MODEL,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write records to .jsonl, .jsonl.gz or .parquet (- for JSON lines on stdout), or kept texts into a folder.")] = None,
-    paragraphs: Annotated[bool, typer.Option("--paragraphs", help="Records list all paragraphs with label and probability.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Say why each removed paragraph went: words, characters, shape, context.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Write records to .jsonl, .jsonl.gz or .parquet (- for JSON lines on stdout), or kept texts into a folder.",
+        ),
+    ] = None,
+    paragraphs: Annotated[
+        bool, typer.Option("--paragraphs", help="Records list all paragraphs with label and probability.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why each removed paragraph went: words, characters, shape, context.")
+    ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show kept and removed paragraphs, in colour in a terminal.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Report bad records and go on.")] = False,
     wrap: Annotated[WrapOption, typer.Option("--wrap", help="Join the lines of hard-wrapped text.")] = WrapOption.auto,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Let an article go whole.")] = False,
-    max_removed_share: Annotated[float | None, typer.Option("--max-removed-share", min=0, max=1, help="Remove at most this share of an article's characters. [default: the model's]")] = None,
+    max_removed_share: Annotated[
+        float | None,
+        typer.Option(
+            "--max-removed-share",
+            min=0,
+            max=1,
+            help="Remove at most this share of an article's characters. [default: the model's]",
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Remove the residue of articles; kept text goes to stdout, a summary to stderr.
@@ -103,7 +127,11 @@ def filter(
         task = bar.add_task("articles", total=None)
         for item, result in _filtered(classifier, items, wrap, allow_empty, max_removed_share):
             tally.add(result)
-            why = explain(classifier, [p.text for p in result.paragraphs], [r.index for r in result.removed]) if with_explanations else []
+            why = (
+                explain(classifier, [p.text for p in result.paragraphs], [r.index for r in result.removed])
+                if with_explanations
+                else []
+            )
             if write:
                 write(_with_explanations(result.to_record(item.record, paragraphs=paragraphs), why))
             show(str(item.record.get("id", item.where)), result, why)
@@ -231,4 +259,5 @@ class _Tally:
         skipped = f"; {bad:,} bad records skipped" if bad else ""
         share = self.removed_chars / self.chars if self.chars else 0
         articles = f"{self.articles:,} article{'s' * (self.articles != 1)}"
-        return f"{articles}: removed {removed:,} of {self.paragraphs:,} paragraphs ({share:.1%} of characters){labels}{flags}{skipped}"
+        removed_of = f"removed {removed:,} of {self.paragraphs:,} paragraphs ({share:.1%} of characters)"
+        return f"{articles}: {removed_of}{labels}{flags}{skipped}"

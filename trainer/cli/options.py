@@ -21,11 +21,17 @@ Labels = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Settings, e.g. configs/news.toml or configs/fast.toml. [default: those of configs/news.toml]"),
+    typer.Option(
+        "--config", "-c", help="Settings, e.g. configs/news.toml or configs/fast.toml. [default: those of configs/news.toml]"
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override a setting: section.key=value, e.g. features.char_ngrams=[3,5]. May be repeated.", metavar="KEY=VALUE"),
+    typer.Option(
+        "--set",
+        help="Override a setting: section.key=value, e.g. features.char_ngrams=[3,5]. May be repeated.",
+        metavar="KEY=VALUE",
+    ),
 ]
 Model = Annotated[Path, typer.Option("--model", "-m", help="Model folder.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]

@@ -1,0 +1,35 @@
+# The verbs of the project. Everything is set up in .venv with python3 -m venv and pip.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench clean
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train]'
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: .venv/ready  ## train on labels/, evaluate, filter the four seed articles and show what was removed
+	$(BIN)/trainer train labels --out models/demo --force
+	$(BIN)/trainer evaluate labels
+	$(BIN)/trainer filter seeds --model models/demo --diff
+
+test: .venv/ready-dev  ## run all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/ready-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready-dev  ## speed and start-up tables
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/cold_start.py
+	$(BIN)/python benchmarks/throughput.py
+
+clean:
+	rm -rf .venv models/demo build dist

@@ -1,0 +1,288 @@
+import re
+import tomllib
+
+import pytest
+from pydantic import BaseModel
+from small import ROOT
+
+from trainer.config import Config, LabelSection, load_config
+from trainer.errors import ConfigError
+from trainer.estimator import ArticleClassifier
+from trainer.schema import NEWS_LABELS
+
+NEWS, FAST = ROOT / "configs" / "news.toml", ROOT / "configs" / "fast.toml"
+SECTIONS = {name: value for name, value in Config() if isinstance(value, BaseModel)}
+
+
+def present(path):
+    if not path.exists():
+        pytest.xfail(f"{path.name} is not there yet")
+    return path
+
+
+def keys():
+    """Name every key of the configuration; labels are a list of tables."""
+    plain = [name for name in Config.model_fields if name not in SECTIONS and name != "labels"]
+    return [*plain, *(f"{name}.{key}" for name, section in SECTIONS.items() for key in type(section).model_fields)]
+
+
+# ── the files of the repository
+
+
+def test_news_file_says_what_the_defaults_are():
+    assert load_config(present(NEWS)) == load_config()
+
+
+def test_fast_file_loads_and_differs():
+    assert load_config(present(FAST)) != load_config()
+
+
+@pytest.mark.parametrize("path", [NEWS, FAST], ids=["news", "fast"])
+def test_files_keep_the_labels_of_the_repository(path):
+    assert load_config(present(path)).label_set == NEWS_LABELS
+
+
+@pytest.mark.parametrize("key", keys())
+def test_news_file_holds_every_key(key):
+    found = tomllib.loads(present(NEWS).read_text("utf-8"))
+    for part in key.split("."):
+        assert part in found, key
+        found = found[part]
+
+
+@pytest.mark.parametrize("key", [*keys(), *(f"labels.{name}" for name in LabelSection.model_fields)])
+def test_news_file_explains_every_key(key):
+    section, _, name = key.rpartition(".")
+    here, previous, explained = "", "", []
+    for line in map(str.strip, present(NEWS).read_text("utf-8").splitlines()):
+        if header := re.fullmatch(r"\[+([\w.]+)\]+.*", line):
+            here = header[1]
+        elif re.match(rf"{re.escape(name)}\s*=", line) and here == section:
+            explained.append(previous.startswith("#") or "#" in line)
+        if line:
+            previous = line
+    assert explained, f"{key} is not there"
+    # One explanation is enough where a key stands in several tables of a list.
+    assert any(explained), f"no comment stands before {key}"
+
+
+# ── reading
+
+
+def test_defaults_are_the_estimators_and_the_labels_those_of_news():
+    params = load_config().estimator_params()
+    folds = ("folds",)
+    defaults = ArticleClassifier().get_params()
+    assert {k: v for k, v in params.items() if k not in folds} == {k: v for k, v in defaults.items() if k not in folds}
+    assert load_config().label_set == NEWS_LABELS
+
+
+def test_every_parameter_of_the_estimator_comes_from_the_configuration():
+    assert set(load_config().estimator_params()) == set(ArticleClassifier().get_params())
+
+
+def test_file_sets_what_it_names_and_leaves_the_rest(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('seed = 7\n[features]\nchar_ngrams = [3, 5]\n[text]\nclass_weight = "none"\nC = 2\n')
+    config = load_config(path)
+    assert (config.seed, config.features.char_ngrams, config.text.class_weight, config.text.C) == (7, (3, 5), "none", 2.0)
+    assert config.context == Config().context
+    assert config.features.word_bits == Config().features.word_bits
+
+
+def test_labels_are_configuration(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('[[labels]]\nname = "prose"\nkept = true\n[[labels]]\nname = "junk"\n')
+    labels = load_config(path).label_set
+    assert labels.names == ("prose", "junk")
+    assert labels.kept == (0,)
+
+
+def test_configuration_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        load_config().seed = 3
+    with pytest.raises(ValueError, match="frozen"):
+        load_config().text.C = 3.0
+
+
+def test_digest_follows_the_values(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text("seed = 0\n[text]\nC = 1\n")
+    assert load_config(path).digest == load_config().digest
+    assert load_config(overrides=["seed=1"]).digest != load_config().digest
+
+
+# ── what is refused
+
+
+def refusal(*overrides, path=None):
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["sed", "context.depth", "text.c", "features.bits", "policy.threshold", "evaluation.fold", "Seed"])
+def test_unknown_key_is_refused_by_name(tmp_path, key):
+    assert f"unknown key {key}" in refusal(f"{key}=1")
+    section, _, name = key.rpartition(".")
+    path = tmp_path / "c.toml"
+    path.write_text((f"[{section}]\n" if section else "") + f"{name} = 1\n")
+    assert refusal(path=path).startswith(f"{path}: unknown key {key}")
+
+
+def test_unknown_section_and_unknown_key_of_a_label_are_refused(tmp_path):
+    assert "unknown key model" in refusal("model.C=1")
+    path = tmp_path / "c.toml"
+    path.write_text('[[labels]]\nname = "a"\nkept = true\n[[labels]]\nname = "b"\ncolor = "#fff"\n')
+    assert "unknown key labels.1.color" in refusal(path=path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", "1.5"),
+        ("seed", "true"),
+        ("seed", "-1"),
+        ("seed", '"1"'),
+        ("seed", ""),
+        ("inner_folds", "1"),
+        ("features.word_bits", "21"),
+        ("features.word_bits", "3"),
+        ("features.char_ngrams", "4"),
+        ("features.char_ngrams", "[4]"),
+        ("features.char_ngrams", "[3, 4, 5]"),
+        ("features.char_ngrams", '["3", "4"]'),
+        ("text.C", "0"),
+        ("text.C", "nan"),
+        ("text.C", "true"),
+        ("text.min_count", "0"),
+        ("text.class_weight", "auto"),
+        ("context.sums", "[0]"),
+        ("context.sums", "5"),
+        ("context.hidden", "0"),
+        ("context.learning_rate", "0"),
+        ("context.alpha", "-1"),
+        ("policy.max_news_loss", "1.1"),
+        ("policy.max_news_loss", "-0.1"),
+        ("policy.allow_empty", "1"),
+        ("policy.allow_empty", "yes"),
+        ("evaluation.folds", "1"),
+        ("evaluation.near_duplicate", "0"),
+        ("features", "3"),
+        ("labels", "3"),
+        ("labels", "[]"),
+    ],
+)
+def test_wrong_value_is_refused_by_name(key, value):
+    assert key in refusal(f"{key}={value}") or key == "labels"
+
+
+@pytest.mark.parametrize("key", ["text.C", "context.alpha", "context.learning_rate"])
+def test_infinite_number_is_refused_by_name(key):
+    assert key in refusal(f"{key}=inf")
+
+
+@pytest.mark.parametrize("ngrams", ["[5, 3]", "[1, 4]", "[4, 9]"])
+def test_ngrams_that_make_no_range_are_refused(ngrams):
+    assert "features: char_ngrams must be" in refusal(f"features.char_ngrams={ngrams}")
+
+
+def test_near_beyond_the_window_is_refused():
+    assert "context: near must not exceed window" in refusal("context.near=7")
+
+
+@pytest.mark.parametrize(
+    ("labels", "cause"),
+    [
+        ('[{name="a", kept=true}]', "2 to 64 labels"),
+        ('[{name="a", kept=true}, {name="a"}]', "distinct"),
+        ('[{name="a", kept=true}, {name="b", kept=true}]', "kept = false"),
+        ('[{name="a"}, {name="b"}]', "kept = true"),
+        ('[{name="", kept=true}, {name="b"}]', "labels.0.name"),
+        ('[{kept=true}, {name="b"}]', "labels.0.name"),
+    ],
+)
+def test_label_sets_that_make_no_sense_are_refused(labels, cause):
+    assert cause in refusal(f"labels={labels}")
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [(b"seed = \n", "is not TOML"), (b"[text\n", "is not TOML"), (b"seed = 1\nseed = 2\n", "is not TOML"), (b'# caf\xe9\n', "is not TOML")],
+)  # fmt: skip
+def test_file_that_is_not_toml_is_refused(tmp_path, data, cause):
+    path = tmp_path / "c.toml"
+    path.write_bytes(data)
+    assert refusal(path=path).startswith(f"{path}: {cause}")
+
+
+def test_missing_file_and_folder_are_refused(tmp_path):
+    assert "No such file" in refusal(path=tmp_path / "gone.toml")
+    assert "Is a directory" in refusal(path=tmp_path)
+
+
+def test_deeply_nested_toml_is_refused(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text("seed = " + "[" * 5000 + "]" * 5000)
+    assert str(path) in refusal(path=path)
+
+
+# ── overrides
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("seed=3", "seed", 3),
+        (" seed = 3 ", "seed", 3),
+        ("seed=0x10", "seed", 16),
+        ("text.C=2", "text.C", 2.0),
+        ("text.C=1e-2", "text.C", 0.01),
+        ("text.class_weight=none", "text.class_weight", "none"),
+        ('text.class_weight="none"', "text.class_weight", "none"),
+        ("features.char_ngrams=[3,5]", "features.char_ngrams", (3, 5)),
+        ("context.sums=[]", "context.sums", ()),
+        ("context.sums=[1, 2, 3]", "context.sums", (1, 2, 3)),
+        ("policy.allow_empty=true", "policy.allow_empty", True),
+        ("policy={max_news_loss=0.25}", "policy.max_news_loss", 0.25),
+        ("features.char_ngrams = [ 2 , 2 ] # short", "features.char_ngrams", (2, 2)),
+    ],
+)
+def test_override(override, key, value):
+    found = load_config(overrides=[override])
+    for part in key.split("."):
+        found = getattr(found, part)
+    assert found == value
+
+
+def test_label_colours_may_be_given_in_an_override():
+    config = load_config(overrides=['labels=[{name="a=b", kept=true}, {name="x", colour="#123456"}]'])
+    assert [label.name for label in config.labels] == ["a=b", "x"]
+    assert config.labels[1].colour == "#123456"
+
+
+def test_overrides_win_over_the_file_and_later_over_earlier(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text("seed = 1\n[text]\nC = 5.0\nmin_count = 3\n")
+    config = load_config(path, ["text.C=6", "text.C=7", "seed=2"])
+    assert (config.seed, config.text.C, config.text.min_count) == (2, 7.0, 3)
+
+
+@pytest.mark.parametrize("override", ["", "seed", "=3", ".=3", "text.=3", ".C=3", "text..C=3"])
+def test_override_without_key_or_value_is_refused(override):
+    assert "is not key=value" in refusal(override)
+
+
+def test_override_with_two_values_is_refused():
+    assert "is not one value" in refusal("seed=1\ninner_folds=3")
+
+
+def test_override_into_what_is_no_section_is_refused(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text("seed = 1\n")
+    assert "seed is not a section" in refusal("seed.x=1", path=path)
+    assert "seed" in refusal("seed.x=1")
+    assert "C is not a section" in refusal("text.C=1", "text.C.x=1")
+    path.write_text('[[labels]]\nname = "a"\nkept = true\n[[labels]]\nname = "b"\n')
+    assert "labels is not a section" in refusal("labels.a=1", path=path)
