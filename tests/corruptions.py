@@ -100,7 +100,12 @@ def other_headers(data: bytes) -> Iterator[Damaged]:
     }
     yield from (Damaged(f"header: {name}", with_header(raw, rest)) for name, raw in odd.items())
     first = next(name for name in header if name != "__metadata__")
-    twice = [f'"{first}": {json.dumps(header[first])}', '"__metadata__": {}', f'"{first}": {{}}', '"__metadata__": {"trainer": "x"}']
+    twice = [
+        f'"{first}": {json.dumps(header[first])}',
+        '"__metadata__": {}',
+        f'"{first}": {{}}',
+        '"__metadata__": {"trainer": "x"}',
+    ]
     for pair in twice:
         yield Damaged(f"key again at the end: {pair[:30]}", with_header(f"{text[:-1]}, {pair}}}", rest), refused=False)
         yield Damaged(f"key again at the start: {pair[:30]}", with_header(f"{{{pair}, {text[1:]}", rest), refused=False)
@@ -111,10 +116,43 @@ def other_declarations(data: bytes) -> Iterator[Damaged]:
     begin, end = header["text.weights"]["data_offsets"]
     rows, columns = header["text.weights"]["shape"]
     changes: dict[str, list[Any]] = {
-        "data_offsets": [[begin, 2**40], [begin, 2**63], [begin, 2**64], [-1, end], [end, begin], [begin], [begin, end, end], "x", None]
-        + [[float(begin), float(end)], [begin + 1, end], [begin, end - 1], [True, end], [[begin], [end]], {}, [0, 0]],
-        "shape": [[2**63, 2**63], [2**32, 2**32], [2**64, 1], [rows], [rows, columns, 1], [columns, rows], [-rows, -columns], [], "x"]
-        + [None, [float(rows), columns], [str(rows), columns], [rows + 1, columns], [[rows], columns], {}, [1] * 1000, [0, columns]],
+        "data_offsets": [
+            [begin, 2**40],
+            [begin, 2**63],
+            [begin, 2**64],
+            [-1, end],
+            [end, begin],
+            [begin],
+            [begin, end, end],
+            "x",
+            None,
+            [float(begin), float(end)],
+            [begin + 1, end],
+            [begin, end - 1],
+            [True, end],
+            [[begin], [end]],
+            {},
+            [0, 0],
+        ],
+        "shape": [
+            [2**63, 2**63],
+            [2**32, 2**32],
+            [2**64, 1],
+            [rows],
+            [rows, columns, 1],
+            [columns, rows],
+            [-rows, -columns],
+            [],
+            "x",
+            None,
+            [float(rows), columns],
+            [str(rows), columns],
+            [rows + 1, columns],
+            [[rows], columns],
+            {},
+            [1] * 1000,
+            [0, columns],
+        ],
         "dtype": ["U8", "F8", "BF16", "I64", "BOOL", "x" * 10_000, "", None, 1, [], {}],
     }
     for key, values in changes.items():
@@ -127,7 +165,12 @@ def other_declarations(data: bytes) -> Iterator[Damaged]:
         yield Damaged(f"array declared as {value!r}", with_header({**header, "text.weights": value}, rest))
         yield Damaged(f"metadata {value!r}", with_header({**header, "__metadata__": value}, rest))
     text = header["__metadata__"]["trainer"]
-    odd = {"more keys": {"trainer": text, "x": "y"}, "no text": {"trainer": None}, "an object": {"trainer": {}}, "other": {"x": text}}
+    odd = {
+        "more keys": {"trainer": text, "x": "y"},
+        "no text": {"trainer": None},
+        "an object": {"trainer": {}},
+        "other": {"x": text},
+    }
     yield from (Damaged(f"metadata: {name}", with_header({**header, "__metadata__": item}, rest)) for name, item in odd.items())
     inner = {"deep": "[" * 50_000, "null": "null", "a list": "[]", "no JSON": "x", "huge": '{"format": ' + "1" * 9999 + "}"}
     for name, item in inner.items():
@@ -177,8 +220,21 @@ BAD_VALUES: dict[str, list[Any]] = {
     "context.sums": [[0], [1001], [5] * 17, [5.0], ["5"], None, 5, [[5]], [True]],
     "passes": [-1, 0, 1, 3, 9, "2", 2.0, True, None, 10**400],
     "policy": [None, [], {}],
-    "policy.thresholds": [[], [2.0], [2.0] * 5, [2.0, 0.5, 0.5, -0.1], [2.0, 0.5, 0.5, 2.5], [2.0, 0.5, 0.5, True], [2.0, 0.5, 0.5, "1"]]
-    + [[2.0, 0.5, 0.5, None], [2.0, 0.5, 0.5, float("nan")], [2.0, 0.5, 0.5, float("inf")], [2.0, 0.5, 0.5, 10**400], None, 0.5],
+    "policy.thresholds": [
+        [],
+        [2.0],
+        [2.0] * 5,
+        [2.0, 0.5, 0.5, -0.1],
+        [2.0, 0.5, 0.5, 2.5],
+        [2.0, 0.5, 0.5, True],
+        [2.0, 0.5, 0.5, "1"],
+        [2.0, 0.5, 0.5, None],
+        [2.0, 0.5, 0.5, float("nan")],
+        [2.0, 0.5, 0.5, float("inf")],
+        [2.0, 0.5, 0.5, 10**400],
+        None,
+        0.5,
+    ],
     "policy.headline": [-1, 1001, 2.5, "3", True, None],
     "policy.headline_threshold": [-0.1, 2.1, float("nan"), "1", True, None],
     "policy.max_removed_share": [-0.1, 1.1, float("nan"), "1", True, None],
@@ -225,7 +281,15 @@ def other_files(data: bytes) -> Iterator[Damaged]:
 
 def corruptions(data: bytes) -> Iterator[Damaged]:
     """Yield every damaged form of a model file."""
-    for make in (cut_and_flipped, other_lengths, other_headers, other_declarations, other_arrays, other_descriptions, other_files):
+    for make in (
+        cut_and_flipped,
+        other_lengths,
+        other_headers,
+        other_declarations,
+        other_arrays,
+        other_descriptions,
+        other_files,
+    ):
         yield from make(data)
 
 

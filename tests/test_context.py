@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer import network
-from trainer.context import ContextStage, input_names
+
+from trainer.context import Context, ContextStage, input_names
 from trainer.model import Classifier
 
 PIECES = ["", "Donate now!", "Home", "Photo: AP", "The council met on Monday to vote on the bridge, said Mayor Ruth Vance."]
@@ -88,8 +88,8 @@ def test_an_article_of_three_thousand_paragraphs(model: Classifier, split_articl
 
 def test_each_input_has_a_name(model: Classifier, split_articles: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray] = []
-    build = network.build_inputs
-    monkeypatch.setattr(network, "build_inputs", lambda *args, **more: seen.append(build(*args, **more)) or seen[-1])
+    build = Context.inputs
+    monkeypatch.setattr(Context, "inputs", lambda self, scores: seen.append(build(self, scores)) or seen[-1])
     model.predict_proba(split_articles)
     names = input_names(model.labels.names, model.network.context)
     assert len(set(names)) == len(names)

@@ -219,17 +219,15 @@ def test_folder_without_label_files_is_refused(tmp_path):
         load_labels([tmp_path], NEWS_LABELS)
 
 
-def spoil_middle(data):
-    return data[:40] + bytes(byte ^ 0xFF for byte in data[40:80]) + data[80:]
+SPOIL = {
+    "cut": lambda data: data[:-20],
+    "not packed": lambda _: b"plain text",
+    "middle": lambda data: data[:40] + bytes(byte ^ 0xFF for byte in data[40:80]) + data[80:],
+    "checksum": lambda data: data[:-8] + bytes(byte ^ 0xFF for byte in data[-8:-4]) + data[-4:],
+}
 
 
-def spoil_checksum(data):
-    return data[:-8] + bytes(byte ^ 0xFF for byte in data[-8:-4]) + data[-4:]
-
-
-@pytest.mark.parametrize(
-    "spoil", [lambda data: data[:-20], lambda data: b"plain text", spoil_middle, spoil_checksum], ids=["cut", "not packed", "middle", "checksum"]
-)  # fmt: skip
+@pytest.mark.parametrize("spoil", SPOIL.values(), ids=SPOIL)
 def test_damaged_packed_file_is_refused(tmp_path, spoil):
     path = write(tmp_path / "x.jsonl.gz", records(6))
     path.write_bytes(spoil(path.read_bytes()))

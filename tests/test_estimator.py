@@ -155,7 +155,7 @@ def test_fitted_estimator_survives_pickling():
 
 
 def test_attributes_and_shapes():
-    texts, labels, _ = data()
+    texts = data()[0]
     paragraphs = sum(map(len, texts))
     model = fitted()
     assert model.classes_.tolist() == list(LABELS)
@@ -225,7 +225,7 @@ def test_runs_hold_every_article_once_in_order():
 def test_long_articles_in_several_runs_are_judged_the_same(monkeypatch):
     texts = data()[0]
     whole = fitted().predict_proba(texts)
-    monkeypatch.setattr("trainer.estimator.article_runs", lambda X: article_runs(X, 500))
+    monkeypatch.setattr("trainer.estimator.article_runs", lambda texts: article_runs(texts, 500))
     np.testing.assert_array_equal(fitted().predict_proba(texts), whole)
 
 
@@ -310,8 +310,7 @@ def test_columns_follow_the_order_of_labels():
 
 def test_class_weights_make_rare_labels_likelier():
     share = {
-        name: tiny(class_weight=name, **LONG).fit(*data()).out_of_fold_[:, 3].mean()
-        for name in ("none", "sqrt", "balanced")
+        name: tiny(class_weight=name, **LONG).fit(*data()).out_of_fold_[:, 3].mean() for name in ("none", "sqrt", "balanced")
     }
     assert share["none"] < share["sqrt"] < share["balanced"]
 

@@ -186,7 +186,7 @@ def test_intervals_enclose_the_value(seed):
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_should():
-    """Half of the predictions are drawn at random, so accuracy is known: it should lie inside about 19 times in 20."""
+    """The truth is what very many sites give; it should lie inside about 19 times in 20."""
     accuracies = [measured(scored(seed, sites=30), "evaluation.resamples=200").overall["accuracy"] for seed in range(60)]
     truth = measured(scored(1000, sites=3000), "evaluation.resamples=10").overall["accuracy"][0]
     assert 0.85 <= np.mean([low <= truth <= high for _, low, high in accuracies]) <= 1
@@ -194,7 +194,9 @@ def test_intervals_cover_the_truth_about_as_often_as_they_should():
 
 def test_intervals_narrow_with_more_sites():
     def width(sites):
-        return np.mean([high - low for _, low, high in measured(scored(0, sites=sites), "evaluation.resamples=200").overall.values()])
+        return np.mean(
+            [high - low for _, low, high in measured(scored(0, sites=sites), "evaluation.resamples=200").overall.values()]
+        )
 
     assert width(160) < 0.6 * width(20)
 
@@ -218,7 +220,10 @@ def test_intervals_are_those_of_sites_drawn_with_replacement():
     assert result.overall["macro_f1"][1:] == interval(f1)
     precision = [average_precision_score(found.truth[r] == 2, found.probability[2][r]) for r in rows]
     assert result.per_label["average_precision"][2][1:] == interval(precision)
-    lost = [1000 * (found.chars * found.removed)[r][found.truth[r] == 0].sum() / found.chars[r][found.truth[r] == 0].sum() for r in rows]
+    lost = [
+        1000 * (found.chars * found.removed)[r][found.truth[r] == 0].sum() / found.chars[r][found.truth[r] == 0].sum()
+        for r in rows
+    ]
     assert result.overall["news_lost_per_1000"][1:] == interval(lost)
 
 
@@ -280,7 +285,8 @@ def test_random_split_is_called_leaky_and_splits_sites(dataset, folds):
     result = cross_validate(dataset, config(), jobs=1, split_sites=True)
     assert "leaky" in result.title
     assert any(
-        {a.site for a in fitted} & ({a.site for a in dataset.articles if a.id not in {b.id for b in fitted}}) for fitted, _ in folds
+        {a.site for a in fitted} & ({a.site for a in dataset.articles if a.id not in {b.id for b in fitted}})
+        for fitted, _ in folds
     )
     assert sum(result.support) == sum(dataset.counts().values())
 
@@ -318,7 +324,9 @@ def only_at(items, label, sites):
 
 
 def test_label_absent_from_a_fold_is_said(tmp_path):
-    dataset = load(tmp_path / "x.jsonl", only_at(records(), "caption", {"site00.example"}))
+    items = only_at(records(), "caption", {"site00.example"})
+    items[0]["paragraphs"] += [{"text": f"Photo {i}: Jane Doe", "label": "caption"} for i in range(3)]
+    dataset = load(tmp_path / "x.jsonl", items)
     result = cross_validate(dataset, config(), jobs=1)
     said = [note for note in result.notes if "holds no caption" in note]
     assert len(said) == 2

@@ -56,7 +56,16 @@ def test_a_batch_equals_each_paragraph_alone(paragraphs: list[str], ngrams: tupl
 @pytest.mark.parametrize("ngrams", NGRAMS)
 def test_a_batch_of_odd_paragraphs_equals_each_alone(ngrams: tuple[int, int]) -> None:
     settings = FeatureSettings(12, 11, 10, ngrams)
-    paragraphs = ["", " ", *ODD_PIECES, "x" * (3 * MAX_CHARS), "ﷺ" * MAX_CHARS, " " * MAX_CHARS + "x", *map(chr, range(0, 0x3100, 7)), ""]
+    paragraphs = [
+        "",
+        " ",
+        *ODD_PIECES,
+        "x" * (3 * MAX_CHARS),
+        "ﷺ" * MAX_CHARS,
+        " " * MAX_CHARS + "x",
+        *map(chr, range(0, 0x3100, 7)),
+        "",
+    ]
     together = [row for run in chunks(paragraphs) for row in rows(extract(run, settings))]
     assert together == [features(p, settings) for p in paragraphs]
 
@@ -172,7 +181,9 @@ def test_shapes_lie_on_their_grid(text: str) -> None:
 def test_buckets_stay_in_their_tables(text: str) -> None:
     batch = extract([normalise(text)], SETTINGS)
     for family, size in zip(batch.families, SETTINGS.buckets, strict=True):
-        assert all(part.bucket.size == part.indptr[-1] and (part.bucket >= 0).all() and (part.bucket < size).all() for part in family)
+        assert all(
+            part.bucket.size == part.indptr[-1] and (part.bucket >= 0).all() and (part.bucket < size).all() for part in family
+        )
 
 
 def test_identity_tells_order_and_spacing_apart_from_words() -> None:

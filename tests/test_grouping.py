@@ -33,7 +33,12 @@ def test_groups_are_numbered_without_gaps(tmp_path):
 
 
 def test_same_story_joins_two_sites_and_all_their_articles(tmp_path):
-    items = [told(0, "a.example", story(0)), told(1, "b.example", story(0)), told(2, "a.example", story(2)), told(3, "b.example", story(3))]
+    items = [
+        told(0, "a.example", story(0)),
+        told(1, "b.example", story(0)),
+        told(2, "a.example", story(2)),
+        told(3, "b.example", story(3)),
+    ]
     group, joined = groups(tmp_path, [*items, told(4, "c.example", story(4))])
     assert joined == 2
     assert len({group[f"x-{i}"] for i in range(4)}) == 1
@@ -51,14 +56,19 @@ def test_small_edits_do_not_hide_a_story(tmp_path):
 
 def test_paragraph_breaks_do_not_hide_a_story(tmp_path):
     words = story(0).split()
-    items = [told(0, "a.example", " ".join(words)), told(1, "b.example", *(" ".join(words[i : i + 10]) for i in range(0, 120, 10)))]
+    items = [
+        told(0, "a.example", " ".join(words)),
+        told(1, "b.example", *(" ".join(words[i : i + 10]) for i in range(0, 120, 10))),
+    ]
     group, _ = groups(tmp_path, items)
     assert group["x-0"] == group["x-1"]
 
 
 def test_residue_around_a_story_does_not_hide_it(tmp_path):
     plain = article(0, "a.example", (story(0), "news"), JUNK[0])
-    busy = article(1, "b.example", *((story(50 + i), "navigation") for i in range(5)), (story(0), "news"), (story(60), "fundraising"))
+    busy = article(
+        1, "b.example", *((story(50 + i), "navigation") for i in range(5)), (story(0), "news"), (story(60), "fundraising")
+    )
     group, joined = groups(tmp_path, [plain, busy])
     assert (group["x-0"] == group["x-1"], joined) == (True, 2)
 

@@ -148,9 +148,9 @@ def test_one_string_is_not_a_list_of_paragraphs(model: Classifier) -> None:
 
 
 def test_the_error_names_what_was_given(model: Classifier) -> None:
-    for given, name in [(None, "NoneType"), (b"x", "bytes"), (3, "int")]:
+    for value, name in [(None, "NoneType"), (b"x", "bytes"), (3, "int")]:
         with pytest.raises(InputError, match=f"got {name}"):
-            model.filter(given)
+            model.filter(value)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, math.nan, math.inf])
@@ -205,7 +205,9 @@ def test_filter_many_reads_lazily_and_in_order(model: Classifier, articles: list
             taken += 1
             yield articles[taken % 7]
 
-    assert [same(r, model.filter(articles[(i + 1) % 7])) for i, r in enumerate(islice(model.filter_many(endless()), 5))] == [True] * 5
+    assert [same(r, model.filter(articles[(i + 1) % 7])) for i, r in enumerate(islice(model.filter_many(endless()), 5))] == [
+        True
+    ] * 5
     assert taken < 200
 
 
@@ -246,7 +248,10 @@ def test_a_record_has_the_fields_of_the_contract(greedy: Classifier) -> None:
     assert (removed["index"], removed["text"]) == (1, APPEAL)
     assert (removed["start"], removed["end"]) == (len(STORY) + 1, len(STORY) + 1 + len(APPEAL))
     assert (removed["label"], removed["probability"]) == tuple(record["paragraphs"][1][key] for key in ("label", "probability"))
-    assert [(item["index"], item["text"], item["keep"]) for item in record["paragraphs"]] == [(0, STORY, True), (1, APPEAL, False)]
+    assert [(item["index"], item["text"], item["keep"]) for item in record["paragraphs"]] == [
+        (0, STORY, True),
+        (1, APPEAL, False),
+    ]
 
 
 def test_a_record_says_which_model_judged(model: Classifier) -> None:
@@ -261,7 +266,12 @@ def test_other_fields_of_a_record_pass_through_unchanged(model: Classifier) -> N
     before = json.dumps(given)
     record = model.filter(given["paragraphs"]).to_record(given)
     assert json.dumps(given) == before
-    assert {key: record[key] for key in ("id", "url", "site", "date")} == {"id": "a", "url": "u", "site": "s", "date": {"deep": [1, None]}}
+    assert {key: record[key] for key in ("id", "url", "site", "date")} == {
+        "id": "a",
+        "url": "u",
+        "site": "s",
+        "date": {"deep": [1, None]},
+    }
     assert (record["text"], "paragraphs" in record, isinstance(record["filter"], dict)) == (STORY, False, True)
 
 
@@ -304,7 +314,9 @@ def test_explanations_have_four_groups_of_finite_contributions(model: Classifier
 
 def test_explained_features_stand_in_the_paragraph(model: Classifier, explained_article: list[str]) -> None:
     named = 0
-    for text, item in zip(explained_article, explain(model, explained_article, range(len(explained_article)), top=5), strict=True):
+    for text, item in zip(
+        explained_article, explain(model, explained_article, range(len(explained_article)), top=5), strict=True
+    ):
         bordered = "¶" * 8 + folded(text) + "¶" * 8
         words, chars, shape, _ = (dict(group.strongest) for group in item.groups)
         assert all(part in bordered for name in words for part in name.split(" "))

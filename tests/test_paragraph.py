@@ -109,7 +109,7 @@ def test_a_text_without_anything_to_see_has_no_paragraphs(text: str) -> None:
     assert split(text) == []
 
 
-@pytest.mark.parametrize("char", ["a", ".", "-", "1", "é", "\u0301", "|", "©", "😀", "新", "ก", "\ud800", "\ufffd", "\ue000", "\u0600"])
+@pytest.mark.parametrize("char", ["a", ".", "-", "1", "é", "\u0301", "|", "©", "😀", "新", "ก", "\ud800", "\ue000", "\u0600"])
 def test_one_visible_character_makes_a_paragraph(char: str) -> None:
     assert [p.text for p in split(f"\n \u200b{char}\n")] == [f" \u200b{char}"]
 

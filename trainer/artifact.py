@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -21,7 +22,7 @@ from trainer.errors import ArtifactError, ConfigError, InputError
 from trainer.features import FAMILIES, FeatureSettings
 from trainer.model import Classifier
 from trainer.network import Network
-from trainer.policy import Policy
+from trainer.policy import NEVER, Policy
 from trainer.schema import Label, LabelSet
 from trainer.text import TextStage
 
@@ -31,7 +32,7 @@ FORMAT = 1
 
 WEIGHTS, METRICS, CARD = "model.safetensors", "metrics.json", "card.md"
 MAX_FILE_BYTES, MAX_HEADER_BYTES = 32 << 20, 1 << 20
-_DTYPES = {"I8": np.dtype(np.int8), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype(np.int8), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _MAX_PASSES, _MAX_WINDOW, _MAX_SUMS, _BITS, _NGRAMS = 8, 64, 16, (4, 20), (1, 8)
 Arrays = dict[str, NDArray[Any]]
 
@@ -91,16 +92,21 @@ def save(
     # One metadata key only: safetensors writes several in no fixed order.
     data = to_safetensors(arrays, {"trainer": json.dumps(description, sort_keys=True)})
     _parse(data, str(folder / WEIGHTS))
+    contents = {WEIGHTS: data, **{name: text.encode() for name, text in (texts or {}).items()}}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        new, old = Path(temporary) / "new", Path(temporary) / "old"
+        new = Path(temporary) / "new"
         new.mkdir(mode=0o755)
-        (new / WEIGHTS).write_bytes(data)
-        for name, text in (texts or {}).items():
-            (new / name).write_text(text, "utf-8")
+        for name, content in contents.items():
+            (new / name).write_bytes(content)
         if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
+            for name in (METRICS, CARD, WEIGHTS):  # each in one step, so that at no moment there is no model
+                if name in contents:
+                    (new / name).replace(folder / name)
+                else:
+                    (folder / name).unlink(missing_ok=True)
+        else:
+            new.rename(folder)
     return folder
 
 
@@ -132,9 +138,11 @@ def load(folder: Path | str) -> Classifier:
     folder = Path(folder)
     path = folder / WEIGHTS
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise ArtifactError(f"is {size:,} bytes; a model has at most {MAX_FILE_BYTES:,}", where=str(path))
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ArtifactError("is not a file", where=str(path))
+        if status.st_size > MAX_FILE_BYTES:
+            raise ArtifactError(f"is {status.st_size:,} bytes; a model has at most {MAX_FILE_BYTES:,}", where=str(path))
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -185,7 +193,7 @@ def _parse(data: bytes, where: str) -> tuple[Metadata, Arrays]:
 
 def _array(item: dict[str, Any]) -> NDArray[Any]:
     """Return a read-only array over the bytes that safetensors cut out."""
-    array = np.frombuffer(item["data"], _DTYPES[item["dtype"]]).reshape(item["shape"])
+    array: NDArray[Any] = np.frombuffer(item["data"], dtype=np.dtype(_DTYPES[item["dtype"]])).reshape(item["shape"])
     array.flags.writeable = False
     return array
 
@@ -229,6 +237,8 @@ def _metadata(description: dict[str, Any]) -> Metadata:
     thresholds = tuple(_number(x, 0, 2) for x in _list(policy["thresholds"], 64))
     if len(thresholds) != len(labels):
         raise ArtifactError("it has not one threshold a label")
+    if any(thresholds[k] != NEVER for k in labels.kept):
+        raise ArtifactError("it has a threshold for a label that is kept")
     if not isinstance(policy["allow_empty"], bool) or not isinstance(description["info"], dict):
         raise ArtifactError("its description has values of a wrong kind")
     if not isinstance(description["digest"], str) or len(description["digest"]) != 64:
@@ -293,13 +303,14 @@ def _check_declared(
 ) -> None:
     unknown, missing = sorted(declared.keys() - expected.keys()), sorted(expected.keys() - declared.keys())
     if unknown or missing:
-        raise ArtifactError(f"has unknown arrays {unknown[:3]} or lacks {missing[:3]}")
+        raise ArtifactError(f"has unknown arrays {str(unknown)[:60]} or lacks {str(missing)[:60]}")
     for name, (dtype, shape) in expected.items():
         found_dtype, found = declared[name]
         hidden = declared[f"{name.rsplit('.', 1)[0]}.hidden_bias"][1] if None in shape else ()
         wanted = tuple(hidden[0] if side is None and len(hidden) == 1 else side for side in shape)
         if found_dtype != dtype or found != wanted:
-            raise ArtifactError(f"array {name} is {found_dtype}{list(found)}, expected {dtype}{list(wanted)}")
+            is_what = f"{found_dtype}{list(found)}"[:60]
+            raise ArtifactError(f"array {name} is {is_what}, expected {dtype}{list(wanted)}")
 
 
 def _check_values(metadata: Metadata, arrays: Arrays) -> None:

@@ -109,6 +109,14 @@ def fold(text: str) -> Folded:
         stretch = np.searchsorted(_HIGH_START, codes[at], side="right") - 1
         folded[at] = np.where(_HIGH_DROP[stretch], 0, codes[at])
         cls[at] = _HIGH_CLASS[stretch]
-    keep = folded != 0
-    keep[1:] &= (cls[1:] != SPACE) | (cls[:-1] > SPACE)
-    return Folded(folded, cls) if keep.all() else Folded(folded[keep], cls[keep])
+    found = _keep(Folded(folded, cls), folded != 0)
+    keep = found.cls != SPACE
+    keep[1:] |= found.cls[:-1] > SPACE  # of several spaces, and of those at a paragraph's start, …
+    found = _keep(found, keep)
+    keep = found.cls != SPACE
+    keep[:-1] |= found.cls[1:] != SEPARATOR  # … and of one at its end, none is left but the first between words
+    return _keep(found, keep)
+
+
+def _keep(found: Folded, keep: NDArray[np.bool_]) -> Folded:
+    return found if keep.all() else Folded(found.code[keep], found.cls[keep])

@@ -24,7 +24,6 @@ INPUT_LIMIT = 15.0
 _NEIGHBOUR_SHAPES = tuple(SHAPES.index(name) for name in ("length", "title case", "stop words", "full stop", "glue"))
 _PROSE_CHARS, _PROSE_SHARE = 100, 0.6
 _FAR = 32
-_SKETCH_BITS = 12
 _TOPIC_WORD = 5  # characters of a word that may tell what the story is about
 
 
@@ -40,9 +39,9 @@ class ContextSettings:
 class Articles(NamedTuple):
     """What the second stage needs of a batch of articles besides scores; arrays over all N paragraphs in order.
 
-    `first`, `last`: [N] index of the first paragraph of one's article, and of the first one behind it. `shape`:
-    [measures, N]. `identity` [N]: see `features.Batch`. `copies` [N]: how often the paragraph stands in its article.
-    `word`, `word_row`: hashes of the longer words, and the paragraph each stands in.
+    `article`: [N] number of one's article. `first`, `last`: [N] index of the first paragraph of one's article, and of the
+    first one behind it. `shape`: [measures, N]. `identity` [N]: see `features.Batch`. `word`, `word_row`: hashes of the
+    longer words, and the paragraph each stands in.
     """
 
     article: Index
@@ -50,7 +49,6 @@ class Articles(NamedTuple):
     last: Index
     shape: Matrix
     identity: NDArray[np.uint64]
-    copies: Index
     word: NDArray[np.uint64]
     word_row: Index
 
@@ -59,8 +57,7 @@ class Articles(NamedTuple):
         """Put batches of paragraphs together; `sizes` are the paragraphs of each article, empty articles included."""
         bounds = np.append(0, np.cumsum(sizes)).astype(np.intp)
         article = np.repeat(np.arange(len(sizes)), np.asarray(sizes, np.intp))
-        identity = np.concatenate([batch.identity for batch in batches]) if batches else np.zeros(0, np.uint64)
-        rows, words, at = [], [], 0
+        rows, words, at = [np.zeros(0, np.intp)], [np.zeros(0, np.uint64)], 0
         for batch in batches:
             row = np.repeat(np.arange(at, at + len(batch)), np.diff(batch.word_indptr))
             topic = batch.word_size >= _TOPIC_WORD
@@ -71,100 +68,171 @@ class Articles(NamedTuple):
             article,
             bounds[article],
             bounds[article + 1],
-            np.concatenate([batch.shape for batch in batches], axis=1) if batches else np.zeros((len(SHAPES), 0)),
-            identity,
-            _copies(article, identity),
-            np.concatenate(words) if words else np.zeros(0, np.uint64),
-            np.concatenate(rows) if rows else np.zeros(0, np.intp),
+            np.concatenate([np.zeros((len(SHAPES), 0)), *(batch.shape for batch in batches)], axis=1),
+            np.concatenate([np.zeros(0, np.uint64), *(batch.identity for batch in batches)]),
+            np.concatenate(words),
+            np.concatenate(rows),
         )
 
     def select(self, rows: Index) -> Articles:
         """Return the articles with only some of their paragraphs, given in order."""
         article = self.article[rows]
-        bounds = np.searchsorted(article, np.arange(int(self.article[-1]) + 2 if self.article.size else 1))
+        bounds = np.searchsorted(article, np.arange(int(self.article[-1]) + 2 if self.article.size else 1)).astype(np.intp)
         place = np.full(self.article.size, -1)
         place[rows] = np.arange(rows.size)
         word_row = place[self.word_row]
         stays = word_row >= 0
         return Articles(
             article,
-            bounds[article].astype(np.intp),
-            bounds[article + 1].astype(np.intp),
+            bounds[article],
+            bounds[article + 1],
             self.shape[:, rows],
             self.identity[rows],
-            _copies(article, self.identity[rows]),
             self.word[stays],
             word_row[stays],
         )
 
 
 def input_names(labels: Sequence[str], settings: ContextSettings) -> list[tuple[str, str]]:
-    """Name each input as (group, name); groups are `text`, `earlier`, `shape` and `context`."""
-    offsets = [d for d in range(-settings.window, settings.window + 1) if d]
+    """Name each input of a `Context` as (group, name); groups are `text`, `earlier`, `shape` and `context`."""
+    offsets = _offsets(settings.window)
     names = [("text", f"{x} by {family}") for family in FAMILIES for x in labels[1:]]
-    names += [("earlier", f"log-odds of {x}") for x in labels[1:]] + [("earlier", f"probability of {x}") for x in labels]
     names += [("shape", name) for name in SHAPES]
-    for d in offsets:
-        names += [("context", f"probability of {x} at {d:+d}") for x in labels]
-        names += [("context", f"{SHAPES[s]} at {d:+d}") for s in _NEIGHBOUR_SHAPES if abs(d) <= settings.near]
-    for reach in (*(str(s) for s in settings.sums), "all"):
-        for side in ("before", "behind"):
-            names += [("context", f"{x}, {reach} paragraphs {side}") for x in (*labels, "prose")]
-    names += [("context", f"distance to {x} {side}") for x in labels for side in ("before", "behind")]
-    names += [("context", x) for x in ("run length", "place in run", "place", "place from the end", "relative place")]
-    names += [("context", x) for x in ("paragraphs", "prose in all", "copies", "words shared with the story")]
+    names += [("context", f"{SHAPES[s]} at {d:+d}") for s in _NEIGHBOUR_SHAPES for d in _offsets(settings.near)]
+    names += [("context", x) for x in ("place", "place from the end", "relative place", "paragraphs", "copies")]
+    names += [("earlier", f"log-odds of {x}") for x in labels[1:]] + [("earlier", f"probability of {x}") for x in labels]
+    names += [("context", f"probability of {x} at {d:+d}") for x in labels for d in offsets]
+    for side in ("before", "behind"):
+        names += [("context", f"{x}, {reach} {side}") for x in (*labels, "prose") for reach in (*settings.sums, "all")]
+    names += [("context", f"distance to {x} {side}") for side in ("before", "behind") for x in labels]
+    names += [("context", x) for x in ("run length", "place in run", "prose in all", "words shared with the story")]
     return names
 
 
-def build_inputs(articles: Articles, parts: Matrix, earlier: Matrix, kept: Sequence[int], settings: ContextSettings) -> Matrix:
-    """Return the inputs of the second stage, [inputs, N], on the grid of 1/INPUT_GRID.
+class Context:
+    """The second stage's view of a batch of articles: inputs that stay, and those that follow from scores.
 
     Args:
         articles: the batch.
         parts: first-stage contributions [families, classes - 1, N].
-        earlier: log-odds [classes, N] of the stage before this one; the first-stage ones in the first pass.
         kept: columns of the labels that make up the story.
         settings: how far to look.
     """
-    n = earlier.shape[1]
-    first, last, i = articles.first, articles.last, np.arange(n)
-    probability = _grid(softmax(earlier)) if n else np.zeros_like(earlier)
-    story = probability[list(kept)].sum(axis=0)
-    chars = np.exp2(articles.shape[0] * 2) - 1
-    prose = _grid(story * np.minimum(chars, 512) / 128)
-    rows: list[Matrix] = [parts.reshape(-1, n) / 2, earlier[1:] / 2, probability * 2, articles.shape / 2]
 
-    pad = settings.window
-    place = i + pad * (articles.article + 1)
-    width = n + pad * (int(articles.article[-1]) + 2 if n else 1)
-    channels = np.zeros((probability.shape[0] + len(_NEIGHBOUR_SHAPES), width))
-    channels[:, place] = np.concatenate([probability * 2, articles.shape[list(_NEIGHBOUR_SHAPES)] / 2])
-    rows += [
-        channels[: None if abs(d) <= settings.near else len(probability)].take(place + d, axis=1)
-        for d in range(-pad, pad + 1)
-        if d
-    ]
+    def __init__(self, articles: Articles, parts: Matrix, kept: Sequence[int], settings: ContextSettings) -> None:
+        self._articles, self._kept, self._settings = articles, list(kept), settings
+        n = articles.article.size
+        self._i = i = np.arange(n)
+        first, last = articles.first, articles.last
+        # Neighbours beyond the article's ends are rows of zeros: so many between articles that none sees another.
+        self._place = i + settings.window * (articles.article + 1)
+        self._width = n + settings.window * (int(articles.article[-1]) + 2 if n else 1)
+        self._reach = np.stack(
+            [np.maximum(i - reach, first) for reach in settings.sums] + [first]
+            + [np.minimum(i + 1 + reach, last) for reach in settings.sums] + [last]
+        )  # fmt: skip
+        self._chars = np.exp2(articles.shape[0] * 2) - 1
+        count = last - first
+        self._fixed = np.concatenate(
+            [
+                parts.reshape(-1, n) / 2,
+                articles.shape / 2,
+                self._neighbours(articles.shape[list(_NEIGHBOUR_SHAPES)] / 2, settings.near),
+                np.log2(1.0 + np.stack([i - first, last - 1 - i])) / 2,
+                ((i - first + 0.5) / np.maximum(count, 1) * 4)[None],
+                np.log2(1.0 + count)[None] / 2,
+                np.log2(_copies(articles.article, articles.identity))[None],
+            ]
+        )
 
-    mass = np.concatenate([probability, prose[None]])
-    running = np.zeros((mass.shape[0], n + 1))
-    np.cumsum(mass, axis=1, out=running[:, 1:])
-    here, behind = running.take(i, axis=1), running.take(i + 1, axis=1)
-    for reach in settings.sums:
-        rows.append((here - running.take(np.maximum(i - reach, first), axis=1)) * (4 / reach))
-        rows.append((running.take(np.minimum(i + 1 + reach, last), axis=1) - behind) * (4 / reach))
-    rows.append(np.log2(1 + here - running.take(first, axis=1)) / 2)
-    rows.append(np.log2(1 + running.take(last, axis=1) - behind) / 2)
+    def inputs(self, scores: Matrix) -> Matrix:
+        """Return the inputs of a pass, [inputs, N], on the grid of 1/INPUT_GRID.
 
-    rows.extend(_distances(probability > 0.5, i, first, last))
-    rows.extend(_runs(probability, i, first))
-    count = last - first
-    rows.extend(np.log2(1.0 + x)[None] / 2 for x in (i - first, last - 1 - i))
-    rows.append((i - first + 0.5)[None] / np.maximum(count, 1) * 4)
-    rows.append(np.log2(1.0 + count)[None] / 2)
-    rows.append(np.log2(1 + running[-1].take(last) - running[-1].take(first))[None] / 2)
-    rows.append(np.log2(articles.copies)[None])
-    rows.append(_shared_words(articles, (story > _PROSE_SHARE) & (chars >= _PROSE_CHARS))[None] * 4)
-    return _grid(np.concatenate(rows))
+        Args:
+            scores: log-odds [classes, N] of the stage before.
+        """
+        articles, i = self._articles, self._i
+        probability = _grid(softmax(scores)) if i.size else np.zeros_like(scores)
+        story = probability[self._kept].sum(axis=0)
+        prose = _grid(story * np.minimum(self._chars, 512) / 128)
+        running = np.zeros((len(probability) + 1, i.size + 1))
+        np.cumsum(np.concatenate([probability, prose[None]]), axis=1, out=running[:, 1:])
+        return _grid(
+            np.concatenate(
+                [
+                    self._fixed,
+                    scores[1:] / 2,
+                    probability * 2,
+                    self._neighbours(probability * 2, self._settings.window),
+                    self._sums(running),
+                    self._distances(probability > 0.5),
+                    self._runs(probability),
+                    np.log2(1 + running[-1].take(articles.last) - running[-1].take(articles.first))[None] / 2,
+                    self._shared_words((story > _PROSE_SHARE) & (self._chars >= _PROSE_CHARS))[None] * 4,
+                ]
+            )
+        )
+
+    def _neighbours(self, channels: Matrix, window: int) -> Matrix:
+        """Return each channel at each of the neighbours up to `window` away, [channels * 2 * window, N]."""
+        padded = np.zeros((len(channels), self._width))
+        padded[:, self._place] = channels
+        at = self._place + np.array(_offsets(window), np.intp)[:, None]
+        return padded.take(at, axis=1).reshape(-1, self._i.size)
+
+    def _sums(self, running: Matrix) -> Matrix:
+        """Return each quantity summed up over paragraphs before and behind, near ones as means, all as a logarithm."""
+        reaches = len(self._settings.sums)
+        scale = np.array([4 / reach for reach in self._settings.sums])[:, None]
+        far = running.take(self._reach, axis=1)
+        out = []
+        for side in (
+            running[:, None, :-1] - far[:, : reaches + 1],
+            far[:, reaches + 1 :] - running[:, None, 1:],
+        ):
+            side[:, :reaches] *= scale
+            side[:, reaches] = np.log2(1 + side[:, reaches]) / 2
+            out.append(side.reshape(-1, self._i.size))
+        return np.concatenate(out)
+
+    def _distances(self, strong: NDArray[np.bool_]) -> Matrix:
+        """Distance to the nearest paragraph that is surely of each label, before and behind, up to _FAR."""
+        i, n = self._i, self._i.size
+        near = np.full((2, len(strong), n + 1), -_FAR)
+        np.maximum.accumulate(np.where(strong, i, -_FAR), axis=1, out=near[0, :, 1:])
+        np.minimum.accumulate(np.where(strong, i, n + _FAR)[:, ::-1], axis=1, out=near[1, :, 1:])
+        near[1, :, 0] = n + _FAR
+        before, behind = near[0, :, :-1], near[1, :, -2::-1]
+        distance = np.stack(
+            [
+                np.where(before >= self._articles.first, i - before, _FAR),
+                np.where(behind < self._articles.last, behind - i, _FAR),
+            ]
+        )
+        return np.asarray(np.log2(np.minimum(distance, _FAR)).reshape(-1, n) / 2)
+
+    def _runs(self, probability: Matrix) -> Matrix:
+        """Length of the run of equal likeliest labels around each paragraph, and the place in it."""
+        i, best = self._i, probability.argmax(axis=0)
+        new = i == self._articles.first
+        new[1:] |= best[1:] != best[:-1]
+        start = np.flatnonzero(new)
+        run = np.cumsum(new) - 1
+        length = np.diff(start, append=i.size)
+        return np.log2(1.0 + np.stack([length[run], i - start[run]])) / 2
+
+    def _shared_words(self, body: NDArray[np.bool_]) -> Matrix:
+        """Share of a paragraph's longer words that also stand in the story's prose, other than in the paragraph itself."""
+        articles, n = self._articles, self._i.size
+        article = articles.article[articles.word_row]
+        in_body = body[articles.word_row]
+        # Each article has a table of its own, about eight times as large as its body has words.
+        bits = np.ceil(np.log2(8 * np.bincount(article[in_body], minlength=int(article[-1]) + 1 if article.size else 0) + 8))
+        begin = np.append(0, np.cumsum(np.exp2(bits).astype(np.intp)))
+        key = begin[article] + (articles.word >> (64 - bits[article]).astype(np.uint64)).astype(np.intp)
+        seen = np.bincount(key[in_body], minlength=begin[-1])
+        hits = np.bincount(articles.word_row, seen[key] > in_body, n)
+        return np.asarray(hits / np.maximum(np.bincount(articles.word_row, minlength=n), 1))
 
 
 class ContextStage:
@@ -206,46 +274,16 @@ def _grid(values: Matrix) -> Matrix:
     return np.clip(values, -INPUT_LIMIT, INPUT_LIMIT, out=values)
 
 
+def _offsets(window: int) -> list[int]:
+    return [d for d in range(-window, window + 1) if d]
+
+
 def _copies(article: Index, identity: NDArray[np.uint64]) -> Index:
     """Count, for each paragraph, the paragraphs of its article with the same words."""
     order = np.lexsort((identity, article))
-    by = np.stack([article[order].astype(np.uint64), identity[order]])
-    new = np.append(True, (by[:, 1:] != by[:, :-1]).any(axis=0))[: order.size]
-    group = np.cumsum(new) - 1
-    out = np.ones(order.size, np.intp)
-    out[order] = np.bincount(group)[group] if order.size else 0
+    same_article, same_words = np.diff(article[order]) == 0, np.diff(identity[order]) == 0
+    new = np.append(True, ~(same_article & same_words))[: order.size]
+    start = np.flatnonzero(new)
+    out = np.empty(order.size, np.intp)
+    out[order] = np.repeat(np.diff(start, append=order.size), np.diff(start, append=order.size))
     return out
-
-
-def _distances(strong: NDArray[np.bool_], i: Index, first: Index, last: Index) -> list[Matrix]:
-    """Distance to the nearest paragraph that is surely of each label, before and behind, up to _FAR."""
-    out = []
-    for flags in strong:
-        before = np.maximum.accumulate(np.where(flags, i, -_FAR))
-        before = np.append(-_FAR, before[:-1])[: i.size]
-        behind = np.minimum.accumulate(np.where(flags, i, i.size + _FAR)[::-1])[::-1]
-        behind = np.append(behind[1:], i.size + _FAR)[: i.size]
-        out.append(np.log2(np.where(before >= first, np.minimum(i - before, _FAR), _FAR))[None] / 2)
-        out.append(np.log2(np.where(behind < last, np.minimum(behind - i, _FAR), _FAR))[None] / 2)
-    return out
-
-
-def _runs(probability: Matrix, i: Index, first: Index) -> list[Matrix]:
-    """Length of the run of equal likeliest labels around each paragraph, and the place in it."""
-    best = probability.argmax(axis=0) if i.size else i
-    new = (i == first) | (best != np.roll(best, 1))
-    run = np.cumsum(new) - 1
-    length = np.bincount(run)[run] if i.size else i
-    start = np.maximum.accumulate(np.where(new, i, 0)) if i.size else i
-    return [np.log2(1.0 + x)[None] / 2 for x in (length, i - start)]
-
-
-def _shared_words(articles: Articles, body: NDArray[np.bool_]) -> Matrix:
-    """Share of a paragraph's longer words that also stand in the story's prose, other than in the paragraph itself."""
-    n = body.size
-    key = (articles.article[articles.word_row] << _SKETCH_BITS) | (articles.word >> np.uint64(64 - _SKETCH_BITS)).astype(np.intp)
-    in_body = body[articles.word_row]
-    seen = np.bincount(key[in_body], minlength=(int(articles.article[-1]) + 1) << _SKETCH_BITS if n else 1)
-    shared = seen[key] > in_body
-    hits = np.bincount(articles.word_row, shared, n)
-    return np.asarray(hits / np.maximum(np.bincount(articles.word_row, minlength=n), 1))

@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from trainer.context import Articles, ContextSettings, ContextStage, build_inputs, to_weight_grid
+from trainer.context import Articles, Context, ContextSettings, ContextStage, to_weight_grid
 from trainer.features import FAMILIES, Batch, FeatureSettings, chunks, extract
 from trainer.network import Network
 from trainer.text import Matrix, TextStage, bucket_counts, root_count, softmax
@@ -199,6 +199,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         stages = []
         views = [everything, *self._views(truth, article, kept)]
         row = np.concatenate(views)
+        contexts = [Context(articles.select(rows), parts[:, :, rows], kept, context) for rows in views]
 
         def context_stage(mask: NDArray[np.bool_], stacked: Matrix, seed: int) -> ContextStage:
             use = np.flatnonzero(mask[row])
@@ -206,7 +207,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         for number in range(self.passes):
             seed = self.seed + 1000 * (number + 1)
-            inputs = [build_inputs(articles.select(rows), parts[:, :, rows], earlier[:, rows], kept, context) for rows in views]
+            inputs = [seen.inputs(earlier[:, rows]) for seen, rows in zip(contexts, views, strict=True)]
             stacked = np.concatenate(inputs, axis=1)
 
             later = np.zeros_like(earlier)
@@ -229,17 +230,30 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Yield the paragraphs of all articles as other extractors might have left them, in order.
 
         In each view every article loses a random share of its residue, so that the second stage also learns articles that
-        are nearly clean; one in five loses its beginning or end too.
+        are nearly clean: half of them evenly, half as extractors do, much of what stands before and behind the story and
+        less of what stands in it. One in five loses its beginning or its end too.
         """
         rng = np.random.default_rng(self.seed)
-        size = np.bincount(article)
-        is_residue = ~np.isin(truth, [*kept, UNLABELLED])
-        place = np.arange(truth.size) - (np.cumsum(size) - size)[article]
+        count = int(article[-1]) + 1 if article.size else 0
+        i = np.arange(truth.size)
+        is_kept = np.isin(truth, kept)
+        is_residue = ~is_kept & (truth != UNLABELLED)
+        begin, end = np.searchsorted(article, np.arange(count)), np.searchsorted(article, np.arange(count), side="right")
+        first, last = np.full(count, truth.size), np.full(count, -1)
+        np.minimum.at(first, article[is_kept], i[is_kept])
+        np.maximum.at(last, article[is_kept], i[is_kept])
+        inside = (i > first[article]) & (i < last[article])
         for _ in range(self.views):
-            keep = ~is_residue | (rng.random(truth.size) >= rng.random(size.size)[article])
-            begin = np.where(rng.random(size.size) < 0.1, rng.random(size.size) * size, 0)
-            end = np.where(rng.random(size.size) < 0.1, rng.random(size.size) * size, size)
-            keep &= (place >= begin[article]) & (place < end[article])
+            evenly = rng.random(count)
+            as_extractor = rng.random(count) < 0.5
+            lost_inside = np.where(as_extractor, rng.uniform(0.0, 0.6, count), evenly)
+            lost_outside = np.where(as_extractor, rng.uniform(0.6, 1.0, count), evenly)
+            lost = np.where(inside, lost_inside[article], lost_outside[article])
+            keep = ~is_residue | (rng.random(truth.size) >= lost)
+            cut = np.floor(rng.random(count) * (end - begin)).astype(np.intp)
+            side = rng.random(count)
+            keep &= i >= np.where(side < 0.1, begin + cut, begin)[article]
+            keep &= i <= np.where(side > 0.9, begin + cut, end)[article]
             yield np.flatnonzero(keep)
 
     def _weights(self, truth: Index) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from trainer.schema import LabelSet
 from trainer.text import Matrix
 
 BATCH_CHARS = 1 << 17  # of articles judged at once by filter_many
+_ARTICLE_CHARS = 64  # what an article counts besides its text, so that empty ones fill a batch too
 
 
 class Prediction(NamedTuple):
@@ -145,7 +146,9 @@ class Classifier:
         Raises:
             InputError: `paragraphs` is one string, or an item is not a string.
         """
-        article = self._article(paragraphs if not isinstance(paragraphs, str | bytes) else None, "never")
+        if isinstance(paragraphs, str):
+            raise InputError("label takes a list of paragraphs, got one string", hint="Use filter for a whole text.")
+        article = self._article(paragraphs, "never")
         probability = self.network.probabilities([[paragraph.text for paragraph in article.paragraphs]])
         return self._predictions(probability, probability.argmax(axis=0))
 
@@ -186,12 +189,14 @@ class Classifier:
 
         Reads ahead by about BATCH_CHARS characters. Arguments and errors as in `filter`.
         """
+        if isinstance(articles, str | bytes):
+            raise InputError("filter_many takes many articles, got one", hint="Use filter, or put the article in a list.")
         policy = self._policy(allow_empty, max_removed_share)
         run: list[Article] = []
         size = 0
         for given in articles:
             run.append(self._article(given, wrap))
-            size += len(run[-1].text)
+            size += len(run[-1].text) + _ARTICLE_CHARS
             if size >= BATCH_CHARS:
                 yield from self._filter_run(run, policy, site)
                 run, size = [], 0
@@ -241,7 +246,7 @@ class Classifier:
             return Article.from_text(given, wrap)
         if isinstance(given, Sequence) and not isinstance(given, bytes | bytearray | memoryview):
             return Article.from_paragraphs(given)
-        kind = "one string" if given is None else type(given).__name__
         raise InputError(
-            f"expected a text or a list of paragraphs, got {kind}", hint="Decode bytes first, e.g. data.decode('utf-8')."
+            f"expected a text or a list of paragraphs, got {type(given).__name__}",
+            hint="Decode bytes first, e.g. data.decode('utf-8').",
         )

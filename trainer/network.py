@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainer.context import Articles, ContextSettings, ContextStage, build_inputs
+from trainer.context import Articles, Context, ContextSettings, ContextStage
 from trainer.features import Batch, chunks, extract
 from trainer.text import Matrix, TextStage, softmax
 
@@ -41,6 +41,7 @@ class Network(NamedTuple):
     def refine(self, articles: Articles, contributions: Matrix) -> Matrix:
         """Return the log-odds after all passes, [classes, N]."""
         scores = self.text.scores(contributions)
+        view = Context(articles, contributions, self.kept, self.context)
         for stage in self.passes:
-            scores = stage.scores(build_inputs(articles, contributions, scores, self.kept, self.context))
+            scores = stage.scores(view.inputs(scores))
         return scores

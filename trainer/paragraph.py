@@ -16,7 +16,8 @@ LINE_ENDS = "\n\r\v\f\x85\u2028\u2029"
 # Nothing to see: white space, controls, format characters (Unicode categories Z*, Cc, Cf), fillers and variation selectors.
 INVISIBLE = (
     r"\s\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u070f\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
+    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _LINE = re.compile(f"[^{LINE_ENDS}]+")
 _VISIBLE = re.compile(f"[^{INVISIBLE}]")

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
-from trainer.context import Articles, ContextSettings, ContextStage, build_inputs
+from trainer.context import Articles, Context, ContextSettings, ContextStage
 from trainer.estimator import feature_matrix
 from trainer.features import FAMILIES, FeatureSettings, chunks, extract
 from trainer.model import Classifier
@@ -60,11 +60,12 @@ class ContextInputs(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parts = np.stack([(matrix[:, a:b] @ coef[:, a:b].T).T for a, b in pairwise(bounds)])
         bias = _differences(self.text.intercept_[:, None])
         scores = np.concatenate([np.zeros((1, parts.shape[2])), parts.sum(axis=0) + bias])
+        view = Context(articles, parts, self.kept, self.context)
         for network in self.earlier:
-            inputs = build_inputs(articles, parts, scores, self.kept, self.context).T
+            inputs = view.inputs(scores).T
             raw = np.log(network.predict_proba(inputs).T) if len(inputs) else scores
             scores = raw - raw[0]
-        return build_inputs(articles, parts, scores, self.kept, self.context).T
+        return view.inputs(scores).T
 
 
 def to_pipeline(model: Classifier) -> Pipeline:

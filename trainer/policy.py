@@ -25,7 +25,7 @@ class Policy(NamedTuple):
         headline: the first so many paragraphs are protected …
         headline_threshold: … below this probability of being residue.
         max_removed_share: of an article's characters; beyond it the least sure removals are taken back.
-        allow_empty: whether an article may be removed whole.
+        allow_empty: whether an article may be removed whole, whatever max_removed_share is.
     """
 
     thresholds: tuple[float, ...]

@@ -19,6 +19,7 @@ Matrix = NDArray[np.float64]
 
 _LANES, _LANE_BITS, _OFFSET = 3, 21, 128
 _LANE_MASK = np.uint64((1 << _LANE_BITS) - 1)
+_SHIFTS = (np.arange(_LANES, dtype=np.uint64) * np.uint64(_LANE_BITS))[:, None]
 
 
 class TextStage:
@@ -46,11 +47,12 @@ class TextStage:
             count = bucket_counts(parts)
             weight = 1.0 / root_count(count, family)
             for group, table in enumerate(tables):
-                packed = sum(segment_sums(table.take(part.bucket, mode="clip"), part.indptr) for part in parts)
-                for lane in range(min(_LANES, classes - group * _LANES)):
-                    total = ((packed >> np.uint64(lane * _LANE_BITS)) & _LANE_MASK).astype(np.int64) - _OFFSET * count
-                    k = group * _LANES + lane
-                    out[family, k] = total * self.scale[family, k] * weight
+                rows = slice(group * _LANES, min((group + 1) * _LANES, classes))
+                shifts = _SHIFTS[: rows.stop - rows.start]
+                # Each part is unpacked by itself: a paragraph's buckets of one part fit into a lane, those of several may not.
+                sums = [segment_sums(table.take(part.bucket, mode="clip"), part.indptr) for part in parts]
+                total = reduce(np.add, [((packed >> shifts) & _LANE_MASK).astype(np.int64) for packed in sums])
+                out[family, rows] = (total - _OFFSET * count) * self.scale[family, rows, None] * weight
         return out
 
     def scores(self, contributions: Matrix) -> Matrix:
