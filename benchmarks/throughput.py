@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import peers
 
@@ -48,10 +49,17 @@ def main() -> None:
             for run in chunks(paragraphs):
                 text_stage.scores(text_stage.contributions(extract(run, text_stage.settings)))
 
+        def predict_bulk(fasttext: Any) -> None:  # its binding: the wrapper around it breaks with NumPy 2
+            fasttext.f.multilinePredict([f"{text}\n" for text in single], 1, 0.0, "strict")
+
+        def predict_each(fasttext: Any) -> None:
+            for text in single:
+                fasttext.f.predict(f"{text}\n", 1, 0.0, "strict")
+
         contestants = [
-            ("fastText, word 2-grams, bulk", lambda: bigrams.f.multilinePredict([f"{t}\n" for t in single], 1, 0.0, "strict")),
-            ("fastText, word 2-grams and subwords 3–5, bulk", lambda: subwords.f.multilinePredict([f"{t}\n" for t in single], 1, 0.0, "strict")),
-            ("fastText, word 2-grams, one call a paragraph", lambda: [bigrams.f.predict(f"{t}\n", 1, 0.0, "strict") for t in single]),
+            ("fastText, word 2-grams, bulk", lambda: predict_bulk(bigrams)),
+            ("fastText, word 2-grams and subwords 3–5, bulk", lambda: predict_bulk(subwords)),
+            ("fastText, word 2-grams, one call a paragraph", lambda: predict_each(bigrams)),
             ("scikit-learn, hashing and logistic regression, bulk", lambda: hashing.predict(paragraphs)),
             ("ours, first stage alone, bulk", label_bulk),
             ("ours, both stages: label, one article a call", lambda: [model.label(article) for article in articles]),
@@ -72,18 +80,18 @@ def main() -> None:
 
 
 def _peak_memory(model: Path) -> float:
-    """Return the peak resident size in MB of a fresh process with nothing but the runtime."""
+    """Return the peak resident size in MB of a fresh process with nothing but the runtime, as Linux reports it."""
     code = (
-        "import sys, json, resource, trainer\n"
+        "import sys, json, trainer\n"
         "m = trainer.load(sys.argv[1])\n"
         "for line in open(sys.argv[2], encoding='utf-8'):\n"
         "    m.filter([p['text'] for p in json.loads(line)['paragraphs']])\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
     )
     run = subprocess.run(
         [sys.executable, "-c", code, str(model), str(peers.LABELS / "authored.jsonl")], capture_output=True, text=True, check=True
     )
-    return int(run.stdout) / (1024 if sys.platform != "darwin" else 1024**2)
+    return int(run.stdout) / 1024
 
 
 if __name__ == "__main__":

@@ -213,7 +213,9 @@ def test_a_failing_rename_leaves_a_whole_model(
     trainer.load(old)
 
 
-def test_a_failing_rename_leaves_no_half_of_a_new_model(model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_rename_leaves_no_half_of_a_new_model(
+    model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         failing(patch, 1, OSError(28, "No space left on device"))
         with pytest.raises(OSError, match="No space"):

@@ -63,9 +63,9 @@ def cli(capsys):
     return lambda *argv: outcome(argv, capsys)
 
 
-def spawn(*argv, stdin=b"", cwd=None, **env):
+def spawn(*argv, stdin=b"", cwd=None, start=("-m", "trainer"), **env):
     """Run the command line in a process of its own."""
-    command = [sys.executable, "-m", "trainer", *map(str, argv)]
+    command = [sys.executable, *start, *map(str, argv)]
     where = {**os.environ, "PYTHONPATH": str(ROOT), **env}
     done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, env=where, cwd=cwd, check=False)
     return Outcome(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
@@ -953,15 +953,12 @@ def test_path_with_a_line_break_does_not_break_the_line(cli, folder, tmp_path):
         ("pydantic", "train", ["train", "in.jsonl", "--out", "m"]),
     ],
 )
-def test_missing_package_is_named_with_its_extra(cli, folder, monkeypatch, tmp_path, module, extra, argv):
+def test_missing_package_is_named_with_its_extra(folder, tmp_path, module, extra, argv):
     write(tmp_path / "in.jsonl", records())
     (tmp_path / "in.parquet").write_bytes(b"")
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in sys.modules if name.partition(".")[0] in (module, "trainer") and name != "trainer.cli"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, module, None)
-    model = ["--model", folder] if argv[0] == "filter" else []
-    refuse(cli(*argv, *model), f"paragraph-trainer[{extra}]", module)
+    model = ["--model", str(folder)] if argv[0] == "filter" else []
+    program = f"import sys; sys.modules[{module!r}] = None; from trainer.cli import main; main(sys.argv[1:])"
+    refuse(spawn(*argv, *model, start=("-c", program), cwd=tmp_path), f"paragraph-trainer[{extra}]", module)
 
 
 # ── info
@@ -1002,8 +999,6 @@ def test_info_needs_the_weights_alone(cli, folder, tmp_path):
 @pytest.mark.parametrize("argv", [["info"], ["evaluate", "--model"], ["filter", "--model"]], ids=["info", "evaluate", "filter"])
 def test_model_folder_with_square_brackets_in_its_name(cli, folder, label_path, source, tmp_path, argv):
     odd = copy_model(folder, tmp_path / "odd[b]")
-    closing = copy_model(folder, tmp_path / "x[" / "b]")
-    assert closing.name == "b]"
     rest = {"info": [], "evaluate": [label_path, *SET], "filter": [source, "--diff"]}[argv[0]]
     result = succeed(cli(*argv, odd, *rest))
     assert argv[0] == "filter" or "odd[b]" in result.out
@@ -1080,7 +1075,8 @@ def interrupt(command, ready, tmp_path):
         try:
             said = ""
             while ready not in said:
-                assert (line := process.stderr.readline().decode()), said
+                line = process.stderr.readline().decode()
+                assert line, said
                 said += line
             time.sleep(0.7 if ready else 1.5)
             process.send_signal(signal.SIGINT)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-
 from trainer.context import Context, ContextStage, input_names
 from trainer.model import Classifier
 

@@ -297,7 +297,8 @@ def test_five_labels(networks):
     model = tiny(labels=names, networks=networks, **LONG).fit(texts, labels, sites)
     flat = np.array([label for article in labels for label in article])
     assert model.predict_proba(texts).shape == (flat.size, 5)
-    assert (model.predict(texts) == flat).mean() > 0.7
+    assert (model.predict(texts) == flat).mean() > max((flat == name).mean() for name in names) + 0.15
+    assert "sentence" in model.predict(texts)
 
 
 def test_columns_follow_the_order_of_labels():

@@ -168,7 +168,7 @@ def _shower(classifier: Classifier, *, with_explanations: bool, diff: bool, sile
         nonlocal seen
         seen += 1
         if diff:
-            _show_diff(console, name, result, why, colours)
+            show_diff(console, name, result, why, colours)
         elif with_explanations and not silent:
             _show_reasons(console, name, result, why, colours)
         elif not silent:
@@ -178,7 +178,7 @@ def _shower(classifier: Classifier, *, with_explanations: bool, diff: bool, sile
     return show
 
 
-def _show_diff(console: Console, name: str, result: FilterResult, why: Sequence[Explanation], colours: dict[str, str]) -> None:
+def show_diff(console: Console, name: str, result: FilterResult, why: Sequence[Explanation], colours: dict[str, str]) -> None:
     reasons = {item.index: item for item in why}
     console.rule(Text(_printable(name)), align="left")
     for index, (paragraph, prediction, keep) in enumerate(zip(result.paragraphs, result.predictions, result.keep, strict=True)):

@@ -1,0 +1,53 @@
+"""The job the project was started for, on the four articles it was started with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import trainer
+from trainer.cli.train import train
+
+ROOT = Path(__file__).resolve().parent.parent
+LABELLED = [json.loads(line) for line in (ROOT / "labels" / "seeds.jsonl").read_text("utf-8").splitlines()]
+TEXTS = {path.stem: path.read_text("utf-8") for path in (ROOT / "seeds").glob("*.txt")}
+
+
+@pytest.fixture(scope="module")
+def trained_with_seeds(tmp_path_factory: pytest.TempPathFactory) -> trainer.Classifier:
+    return trainer.load(train([ROOT / "labels"], tmp_path_factory.mktemp("models") / "all"))
+
+
+@pytest.fixture(scope="module")
+def trained_without_seeds(tmp_path_factory: pytest.TempPathFactory) -> trainer.Classifier:
+    return trainer.load(train([ROOT / "labels" / "authored.jsonl"], tmp_path_factory.mktemp("models") / "authored"))
+
+
+@pytest.mark.parametrize("article", LABELLED, ids=[article["id"] for article in LABELLED])
+def test_the_demo_model_keeps_the_story_whole_and_removes_the_residue_whole(
+    trained_with_seeds: trainer.Classifier, article: dict
+) -> None:
+    result = trained_with_seeds.filter(TEXTS[article["id"]])
+    assert [p.text for p in result.paragraphs] == [p["text"] for p in article["paragraphs"]]
+    wrong = [
+        (p["label"], p["text"][:60]) for p, keep in zip(article["paragraphs"], result.keep, strict=True) if keep != (p["label"] == "news")
+    ]  # fmt: skip
+    assert wrong == []
+
+
+def test_a_model_that_never_saw_the_seeds_loses_no_story_and_removes_most_residue(
+    trained_without_seeds: trainer.Classifier,
+) -> None:
+    kept_news = removed = residue = 0
+    for article in LABELLED:
+        result = trained_without_seeds.filter(TEXTS[article["id"]])
+        for paragraph, keep in zip(article["paragraphs"], result.keep, strict=True):
+            if paragraph["label"] == "news":
+                kept_news += keep
+            else:
+                residue += len(paragraph["text"])
+                removed += len(paragraph["text"]) * (not keep)
+    assert kept_news == sum(p["label"] == "news" for article in LABELLED for p in article["paragraphs"])
+    assert removed / residue > 0.8
