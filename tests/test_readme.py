@@ -69,8 +69,13 @@ def test_commands_and_code_run_in_order(checkout: Path, environment: dict[str, s
     assert {"report.json", "clean.jsonl"} <= {path.name for path in checkout.iterdir()}
     (code,) = blocks("python")
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", code], cwd=checkout, env=environment, capture_output=True, text=True, check=False
-    )  # fmt: skip
+        [sys.executable, "-W", "error", "-X", "utf8", "-c", code],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "Russian missiles strike Ukrainian cities" in done.stdout
 

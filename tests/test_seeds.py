@@ -31,9 +31,8 @@ def test_the_demo_model_keeps_the_story_whole_and_removes_the_residue_whole(
 ) -> None:
     result = trained_with_seeds.filter(TEXTS[article["id"]])
     assert [p.text for p in result.paragraphs] == [p["text"] for p in article["paragraphs"]]
-    wrong = [
-        (p["label"], p["text"][:60]) for p, keep in zip(article["paragraphs"], result.keep, strict=True) if keep != (p["label"] == "news")
-    ]  # fmt: skip
+    fates = zip(article["paragraphs"], result.keep, strict=True)
+    wrong = [(p["label"], p["text"][:60]) for p, keep in fates if keep != (p["label"] == "news")]
     assert wrong == []
 
 

@@ -21,7 +21,7 @@ Count = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A part of the configuration."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class LabelSection(Section):
@@ -152,7 +152,7 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -
             raise ConfigError(
                 f"cannot read the configuration ({error.strerror})", where=where, hint="See configs/news.toml."
             ) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"is not TOML: {error}", where=where) from None
     for override in overrides:
         _override(values, override)
@@ -177,7 +177,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text.strip()}")
         if value.keys() != {"value"}:
             raise ConfigError(f"--set {override!r} is not one value", hint="For example --set seed=3.")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = {"value": text.strip()}  # a bare word is a string
     section = values
     for part in parts[:-1]:

@@ -26,6 +26,8 @@ from trainer.text import Matrix, TextStage, bucket_counts, root_count, softmax
 Index = NDArray[np.intp]
 logger = logging.getLogger(__name__)
 UNLABELLED = -1
+_CLASS_WEIGHTS = {"sqrt": 0.5, "balanced": 1.0, "none": 0.0}  # power of the inverse frequency
+_UNSEEN = -12.0  # log-odds of a label without examples
 _BATCH = 256  # paragraphs of a mini-batch
 
 
@@ -53,7 +55,8 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: label names. network_: the fitted `Network`. out_of_fold_: [paragraphs, classes] probabilities of the
-        training paragraphs, each from stages fitted without its group; fold_: [paragraphs] the fold of each.
+        training paragraphs, from networks fitted without its group on first-stage scores
+        fitted without it (the scores those networks learnt from may have seen it); fold_: [paragraphs] the fold of each.
     """
 
     def __init__(
@@ -123,6 +126,8 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: X and y do not match, an unknown label, or fewer than two labels or groups.
         """
         self.classes_ = np.array(self.labels)
+        if self.class_weight not in _CLASS_WEIGHTS:
+            raise ValueError(f"class_weight must be one of {', '.join(_CLASS_WEIGHTS)}, got {self.class_weight!r}")
         truth, group = self._check(X, y, groups)
         with threadpool_limits(1):
             self._fit(X, truth, group)
@@ -259,18 +264,21 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _weights(self, truth: Index) -> NDArray[np.float64]:
         count = np.bincount(truth[truth != UNLABELLED], minlength=len(self.labels))
         inverse = count.sum() / (np.count_nonzero(count) * np.maximum(count, 1))
-        power = {"sqrt": 0.5, "balanced": 1.0, "none": 0.0}[self.class_weight]
-        weights = np.asarray(inverse**power)
+        weights = np.asarray(inverse ** _CLASS_WEIGHTS[self.class_weight])
         return weights[truth]
 
     def _fit_text(self, features: FeatureSettings, matrix: sp.csr_matrix, truth: Index, weight: NDArray[np.float64]) -> TextStage:
         """Fit a multinomial logistic regression and round it to 8 bits."""
         used = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]) >= self.min_count)
-        model = LogisticRegression(C=self.C, max_iter=60, tol=1e-3)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is the limit meant
-            model.fit(matrix[:, used], truth, sample_weight=weight)
-        coef, intercept = _full_classes(model, len(self.labels))
+        if np.unique(truth).size > 1 and used.size:
+            model = LogisticRegression(C=self.C, max_iter=60, tol=1e-3)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is the limit meant
+                model.fit(matrix[:, used], truth, sample_weight=weight)
+            coef, intercept = _full_classes(model, len(self.labels))
+        else:  # nothing to tell apart, or nothing to tell it by: only the labels' frequencies
+            share = np.bincount(truth, weight, minlength=len(self.labels)) / weight.sum()
+            coef, intercept = np.zeros((len(self.labels), used.size)), np.log(np.maximum(share, np.exp(_UNSEEN)))
         weights = np.zeros((matrix.shape[1], len(self.labels) - 1))
         weights[used] = (coef[1:] - coef[0]).T
         scale, rounded = [], []
@@ -285,6 +293,10 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         mean = inputs.mean(axis=1)
         spread = np.maximum(inputs.std(axis=1), 0.05)
         scaled = ((inputs - mean[:, None]) / spread[:, None]).T.astype(np.float32)
+        if np.unique(truth).size < 2:
+            bias = np.full(len(self.labels), _UNSEEN)
+            bias[truth[:1]] = 0.0
+            return ContextStage(np.zeros((1, len(inputs))), np.zeros(1), np.zeros((len(self.labels), 1)), bias)
         epochs = int(np.clip(self.steps * _BATCH // len(truth), 1, self.epochs))
         hidden, hidden_bias, out, out_bias = [], [], [], []
         for number in range(self.networks):
@@ -364,7 +376,7 @@ def _full_classes(model: LogisticRegression, classes: int) -> tuple[Matrix, Matr
     coef, intercept = np.asarray(model.coef_, np.float64), np.asarray(model.intercept_, np.float64)
     if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
         coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
-    full, bias = np.zeros((classes, coef.shape[1])), np.full(classes, -12.0)
+    full, bias = np.zeros((classes, coef.shape[1])), np.full(classes, _UNSEEN)
     full[model.classes_], bias[model.classes_] = coef, intercept
     return full, bias
 
@@ -374,6 +386,6 @@ def _full_network(model: MLPClassifier, second: Matrix, classes: int) -> tuple[M
     coef, intercept = second.T, np.asarray(model.intercepts_[1], np.float64)
     if len(model.classes_) == 2:  # scikit-learn keeps one logistic unit for two classes
         coef, intercept = np.concatenate([np.zeros_like(coef), coef]), np.append(0.0, intercept)
-    full, bias = np.zeros((classes, coef.shape[1])), np.full(classes, -12.0)
+    full, bias = np.zeros((classes, coef.shape[1])), np.full(classes, _UNSEEN)
     full[model.classes_], bias[model.classes_] = coef, intercept
     return full, bias

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -195,7 +196,9 @@ def _folds(dataset: Dataset, config: Config, group: Index, *, split_sites: bool)
     article = np.repeat(np.arange(len(dataset.articles)), [len(a.texts) for a in dataset.articles])
     known = truth != UNLABELLED
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=config.seed)
-    folds = splitter.split(article[known], truth[known], group[article[known]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # labels rarer than folds: said in a note
+        folds = list(splitter.split(article[known], truth[known], group[article[known]]))
     held_groups = [np.unique(group[article[known][held]]) for _, held in folds]
     return [held for groups in held_groups if (held := np.flatnonzero(np.isin(group, groups))).size]
 

@@ -15,6 +15,7 @@ from trainer.config import Config
 from trainer.dataset import Dataset, LabelledArticle
 
 _SHINGLE, _PERMUTATIONS, _LEAST_WORDS = 5, 128, 30
+_LSH_MOST = 0.9  # of the first, coarse search; the sketches themselves are compared after it
 _WORD = re.compile(r"\w+")
 
 
@@ -31,7 +32,9 @@ def join_near_duplicates(dataset: Dataset, config: Config) -> Groups:
     The story is the paragraphs with a kept label; the Jaccard threshold is `evaluation.near_duplicate`.
     """
     site_of = np.unique(dataset.sites, return_inverse=True)[1]
-    index = MinHashLSH(threshold=config.evaluation.near_duplicate, num_perm=_PERMUTATIONS)
+    threshold = config.evaluation.near_duplicate
+    index = MinHashLSH(threshold=min(threshold, _LSH_MOST), num_perm=_PERMUTATIONS)
+    sketches: dict[int, MinHash] = {}
     kept = {label.name for label in config.label_set if label.kept}
     edges: list[tuple[int, int]] = []
     for number, article in enumerate(dataset.articles):
@@ -39,8 +42,10 @@ def join_near_duplicates(dataset: Dataset, config: Config) -> Groups:
         if shingles:
             sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
             sketch.update_batch(shingles)
-            edges += [(number, int(other)) for other in index.query(sketch) if site_of[int(other)] != site_of[number]]
+            near = [int(other) for other in index.query(sketch) if sketch.jaccard(sketches[int(other)]) >= threshold]
+            edges += [(number, other) for other in near if site_of[other] != site_of[number]]
             index.insert(str(number), sketch)
+            sketches[number] = sketch
     ends = np.array(edges, np.intp).reshape(-1, 2)
     sites = int(site_of.max()) + 1
     graph = coo_matrix((np.ones(len(ends)), (site_of[ends[:, 0]], site_of[ends[:, 1]])), shape=(sites, sites))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
+import datetime
 import gzip
-import io
 import json
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from trainer.errors import InputError
 from trainer.files import STDIO, open_bytes, read_byte_lines, write_whole
@@ -20,6 +22,8 @@ from trainer.files import STDIO, open_bytes, read_byte_lines, write_whole
 Record = dict[str, Any]
 SUFFIXES = (".txt", ".jsonl", ".jsonl.gz", ".parquet")
 _UNSAFE = re.compile(r"[^\w.-]+")
+_BLANK = codecs.BOM_UTF8 + b" \t\r\n"
+_NAME_BYTES = 150
 
 
 class Item(NamedTuple):
@@ -95,12 +99,17 @@ def _file_items(path: Path) -> Iterator[Item | InputError]:
 
 def _stdin_items() -> Iterator[Item | InputError]:
     stream = sys.stdin.buffer
-    first = next((line for line in stream if line.strip()), b"")
-    if first.lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
-        lines = enumerate(chain([first.removeprefix(b"\xef\xbb\xbf")], stream), 1)
+    head: list[bytes] = []
+    for line in stream:
+        head.append(line)
+        if line.strip(_BLANK):
+            break
+    if head and head[-1].lstrip(_BLANK).startswith(b"{"):
+        head[0] = head[0].removeprefix(codecs.BOM_UTF8)
+        lines = enumerate(chain(head, stream), 1)
         yield from (_json_item(line, f"-:{number}") for number, line in lines if line.strip())
     else:
-        yield _text_item(first + stream.read(), "-", "stdin")
+        yield _text_item(b"".join(head) + stream.read(), "-", "stdin")
 
 
 def _text_item(data: bytes, where: str, name: str) -> Item | InputError:
@@ -130,7 +139,7 @@ def _parquet_items(path: Path) -> Iterator[Item | InputError]:
             for record in batch.to_pylist():
                 number += 1
                 yield Item(f"{path}: row {number}", record)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"is not a Parquet file ({str(error)[:80]})", where=str(path)) from None
 
 
@@ -172,9 +181,9 @@ def writer(out: Path, *, force: bool = False) -> Iterator[Write]:
     """
     check_output(out, force=force)
     if out == STDIO:
-        yield lambda record: _write_line(sys.stdout, record)
+        yield lambda record: _write_line(sys.stdout.buffer, record)
     elif out.name.endswith((".jsonl", ".jsonl.gz")):
-        with write_whole(out) as temporary, _text_file(temporary, packed=out.suffix == ".gz") as file:
+        with write_whole(out) as temporary, _line_file(temporary, packed=out.suffix == ".gz") as file:
             yield lambda record: _write_line(file, record)
     elif out.suffix == ".parquet":
         records: list[Record] = []
@@ -198,22 +207,28 @@ def check_output(out: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def _text_file(path: Path, *, packed: bool) -> Iterator[TextIO]:
+def _line_file(path: Path, *, packed: bool) -> Iterator[BinaryIO]:
     with path.open("wb") as raw:
-        # No name and no time in the gzip header: the same records give the same bytes.
-        stream = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) if packed else raw
-        text = io.TextIOWrapper(stream, "utf-8", newline="\n")
-        yield text
-        text.close()
+        if packed:  # no name and no time in the header: the same records give the same bytes
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as stream:
+                yield cast("BinaryIO", stream)
+        else:
+            yield raw
 
 
-def _write_line(file: TextIO, record: Record) -> None:
-    line = json.dumps(record, ensure_ascii=False)
+def _write_line(file: BinaryIO, record: Record) -> None:
     try:
-        line.encode("utf-8")
+        line = json.dumps(record, ensure_ascii=False, default=_plain).encode()
     except UnicodeEncodeError:  # lone surrogates can only be written escaped
-        line = json.dumps(record)
-    file.write(line + "\n")
+        line = json.dumps(record, default=_plain).encode()
+    file.write(line + b"\n")
+
+
+def _plain(value: object) -> str:
+    """Return a Parquet value that JSON has no form for as a text."""
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def _write_parquet(out: Path, records: list[Record]) -> None:
@@ -237,7 +252,7 @@ def _text_folder(out: Path) -> Iterator[Write]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-            used: set[str] = set()
+            used: Counter[str] = Counter()
 
             def write(record: Record) -> None:
                 (Path(temporary) / file_name(str(record.get("id", "article")), used)).write_bytes(
@@ -252,12 +267,12 @@ def _text_folder(out: Path) -> Iterator[Write]:
         raise InputError(f"cannot be written ({error.strerror})", where=str(out)) from None
 
 
-def file_name(name: str, used: set[str]) -> str:
+def file_name(name: str, used: Counter[str]) -> str:
     """Return a file name for an id: letters, digits, dots and dashes only, never hidden, never taken twice."""
-    stem = _UNSAFE.sub("_", name).strip("._")[:100] or "article"
-    unique, number = f"{stem}.txt", 1
-    while unique.casefold() in used:
-        number += 1
-        unique = f"{stem}-{number}.txt"
-    used.add(unique.casefold())
-    return unique
+    stem = _UNSAFE.sub("_", name).strip("._").encode()[:_NAME_BYTES].decode("utf-8", "ignore") or "article"
+    unique = stem
+    while used[unique.casefold()]:
+        used[stem.casefold()] += 1
+        unique = f"{stem}-{used[stem.casefold()]}"
+    used[unique.casefold()] += 1
+    return f"{unique}.txt"

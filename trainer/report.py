@@ -8,7 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from trainer.evaluation import Interval, Report
 from trainer.policy import NEVER
@@ -35,10 +37,10 @@ def show(report: Report, console: Console) -> None:
     """Print the report as tables."""
     data = report.data
     size = f"{data['articles']:,} articles, {data['sites']:,} sites, {sum(report.support):,} labelled paragraphs"
-    console.print(f"[bold]{report.title}[/bold]: {size}")
+    console.print(Text.assemble((report.title, "bold"), f": {size}"))
     table = Table("label", *METRICS.values(), "support", title="per label, with 95 % intervals over sites", title_justify="left")
     for k, label in enumerate(report.labels):
-        table.add_row(label, *(_figure(report.per_label[name][k]) for name in METRICS), f"{report.support[k]:,}")
+        table.add_row(escape(label), *(_figure(report.per_label[name][k]) for name in METRICS), f"{report.support[k]:,}")
     for column in table.columns[1:]:
         column.justify = "right"
     console.print(table)
@@ -48,18 +50,18 @@ def show(report: Report, console: Console) -> None:
         digits = 2 if name == "news_lost_per_1000" else 3
         overall.add_row(title, _number(value, digits), f"{_number(low, digits)} – {_number(high, digits)}")
     console.print(overall)
-    confusion = Table("true \\ predicted", *report.labels, title="confusion, paragraphs", title_justify="left")
+    confusion = Table("true \\ predicted", *map(escape, report.labels), title="confusion, paragraphs", title_justify="left")
     for label, counts in zip(report.labels, report.confusion, strict=True):
-        confusion.add_row(label, *(f"{count:,}" for count in counts))
+        confusion.add_row(escape(label), *(f"{count:,}" for count in counts))
     for column in (*overall.columns[1:], *confusion.columns[1:]):
         column.justify = "right"
     console.print(confusion)
-    thresholds = Table("thresholds", *report.labels)
+    thresholds = Table("thresholds", *map(escape, report.labels))
     for number, row in enumerate(report.thresholds, 1):
         thresholds.add_row(f"fold {number}" if len(report.thresholds) > 1 else "model", *map(threshold_text, row))
     console.print(thresholds)
     for note in report.notes:
-        console.print(f"note: {note}", style="dim")
+        console.print(Text(f"note: {note}", style="dim"))
 
 
 def show_leakage(report: Report, leaky: Report, console: Console) -> None:

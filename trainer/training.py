@@ -10,12 +10,15 @@ import numpy as np
 
 from trainer.config import Config
 from trainer.dataset import Dataset
+from trainer.errors import InputError
 from trainer.estimator import UNLABELLED, ArticleClassifier, encode
 from trainer.grouping import join_near_duplicates
 from trainer.network import Network
 from trainer.policy import Policy, choose_thresholds
 from trainer.schema import LabelSet
 from trainer.text import Matrix
+
+_MORE_SITES = "Add label files of other sites."
 
 
 class Trained(NamedTuple):
@@ -31,6 +34,8 @@ class Trained(NamedTuple):
 def train(dataset: Dataset, config: Config) -> Trained:
     """Train on all articles of a dataset; the same data, configuration and seed give the same model."""
     groups = join_near_duplicates(dataset, config)
+    if np.unique(groups.group).size < 2:
+        raise InputError("all sites share a story, so they form one group; training needs at least 2", hint=_MORE_SITES)
     model = fit(dataset, config, groups.group)
     policy = make_policy(model, dataset, config)
     info = {
@@ -45,7 +50,12 @@ def train(dataset: Dataset, config: Config) -> Trained:
 
 def fit(dataset: Dataset, config: Config, groups: np.typing.NDArray[np.intp]) -> ArticleClassifier:
     """Fit the estimator; `groups` [articles] are never split between its inner folds."""
-    return ArticleClassifier(**config.estimator_params()).fit(dataset.texts, dataset.labels, groups)
+    if np.unique(groups).size < 2:  # one of two sites is held out: inner folds then take articles apart
+        groups = np.arange(len(dataset.articles))
+    try:
+        return ArticleClassifier(**config.estimator_params()).fit(dataset.texts, dataset.labels, groups)
+    except ValueError as error:
+        raise InputError(f"cannot train on these labels: {error}", hint=_MORE_SITES) from None
 
 
 def make_policy(model: ArticleClassifier, dataset: Dataset, config: Config) -> Policy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -66,27 +67,29 @@ def evaluate(
 
     if model and leakage:
         raise InputError("--leakage splits the data anew, --model does not", hint="Give one of the two.")
+    if jobs == 0 or jobs < -1:
+        raise InputError(f"--jobs is {jobs}", hint="Give a number of processes, or -1 for one a core.")
     settings = load_config(config, overrides)
     dataset = load_labels(labels, settings.label_set)
     for note in dataset.notes:
         say(f"note: {note}")
-    if model:
-        report, leaky = evaluate_model(artifact.load(model), dataset, settings), None
-    else:
-        report = cross_validate(dataset, settings, jobs=jobs, progress=tracked("folds"))
-        leaky = (
-            cross_validate(dataset, settings, jobs=jobs, split_sites=True, progress=tracked("random folds")) if leakage else None
-        )
-    if json_file != STDIO:
-        console = stdout_console()
-        show(report, console)
-        if leaky:
-            show_leakage(report, leaky, console)
-    if json_file:
-        text = json.dumps({**to_json(report), **({"leaky": to_json(leaky)} if leaky else {})}, indent=1) + "\n"
-        if json_file == STDIO:
-            sys.stdout.write(text)
+    with ExitStack() as stack:
+        file = stack.enter_context(write_whole(json_file)) if json_file and json_file != STDIO else None
+        if model:
+            report, leaky = evaluate_model(artifact.load(model), dataset, settings), None
         else:
-            with write_whole(json_file) as temporary:
-                temporary.write_text(text, "utf-8")
-            say(f"wrote {json_file}")
+            report = cross_validate(dataset, settings, jobs=jobs, progress=tracked("folds"))
+            random = {"split_sites": True, "progress": tracked("random folds")}
+            leaky = cross_validate(dataset, settings, jobs=jobs, **random) if leakage else None
+        if json_file != STDIO:
+            console = stdout_console()
+            show(report, console)
+            if leaky:
+                show_leakage(report, leaky, console)
+        text = json.dumps({**to_json(report), **({"leaky": to_json(leaky)} if leaky else {})}, indent=1) + "\n"
+        if file:
+            file.write_text(text, "utf-8")
+        elif json_file:
+            sys.stdout.write(text)
+    if file:
+        say(f"wrote {json_file}")

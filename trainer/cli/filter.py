@@ -111,6 +111,8 @@ def filter(
     """Filter every article under `paths`; see `command`."""
     if paragraphs and out is None:
         raise InputError("--paragraphs needs records", hint="Add --out FILE.jsonl, or --out - for JSON lines on stdout.")
+    if diff and out == STDIO:
+        raise InputError("--diff and --out - both write to standard output", hint="Give --out a file.")
     classifier = artifact.load(model)
     tally = _Tally()
     bad: list[InputError] = []
@@ -179,6 +181,7 @@ def _shower(classifier: Classifier, *, with_explanations: bool, diff: bool, sile
 
 
 def show_diff(console: Console, name: str, result: FilterResult, why: Sequence[Explanation], colours: dict[str, str]) -> None:
+    """Print all paragraphs of an article, the removed ones struck through in their label's colour, with reasons if given."""
     reasons = {item.index: item for item in why}
     console.rule(Text(_printable(name)), align="left")
     for index, (paragraph, prediction, keep) in enumerate(zip(result.paragraphs, result.predictions, result.keep, strict=True)):
@@ -217,8 +220,8 @@ def _show_flags(console: Console, result: FilterResult) -> None:
 
 
 def _printable(text: str) -> str:
-    """Escape what would steer a terminal or cannot be encoded."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """Escape what would steer a terminal or cannot be encoded; any white space is a space."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _with_explanations(record: dict[str, Any], why: Sequence[Explanation]) -> dict[str, Any]:

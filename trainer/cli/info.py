@@ -56,25 +56,26 @@ def _read_json(path: Path) -> Any:
 
 def _show(found: dict[str, Any]) -> None:
     from rich.markdown import Markdown
+    from rich.markup import escape
     from rich.table import Table
 
     from trainer.policy import NEVER
 
     console = stdout_console()
-    table = Table("model", found["name"], show_header=True)
+    table = Table("model", escape(found["name"]), show_header=True)
     table.add_row("digest", found["digest"])
     table.add_row("format", str(found["format"]))
-    table.add_row("size", ", ".join(f"{name} {size:,} bytes" for name, size in found["files"].items()))
+    table.add_row("size", escape(", ".join(f"{name} {size:,} bytes" for name, size in found["files"].items())))
     for label, threshold in zip(found["labels"], found["policy"]["thresholds"], strict=True):
         fate = "kept" if label["kept"] else f"removed from {threshold:.3f} on" if threshold < NEVER else "never removed"
-        table.add_row(f"label {label['name']}", fate)
+        table.add_row(escape(f"label {label['name']}"), fate)
     for key, value in found["policy"].items():
         if key != "thresholds":
             table.add_row(key, str(value))
     for key, value in found["info"].get("data", {}).items():
-        table.add_row(f"data: {key}", str(value))
+        table.add_row(f"data: {key}", escape(str(value)))
     for key, value in found["info"].get("versions", {}).items():
-        table.add_row(f"version: {key}", str(value))
+        table.add_row(f"version: {key}", escape(str(value)))
     console.print(table)
     if found["card"]:
         console.print(Markdown(found["card"]))
