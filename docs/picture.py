@@ -33,16 +33,8 @@ def main() -> None:
         console = Console(record=True, width=118, file=io.StringIO(), highlight=False)
         texts = [text if len(text) <= 110 else f"{text[:109]}…" for text in article.texts]
         result = model.filter(article.texts)
-        shown = trainer.FilterResult(
-            tuple(p._replace(text=text) for p, text in zip(result.paragraphs, texts, strict=True)),
-            result.predictions,
-            result.keep,
-            result.flags,
-            site=None,
-            model=model.name,
-            model_digest=model.digest,
-        )
-        show_diff(console, article.id, shown, (), {label.name: label.colour for label in model.labels})
+        result.paragraphs = tuple(p._replace(text=text) for p, text in zip(result.paragraphs, texts, strict=True))
+        show_diff(console, article.id, result, (), {label.name: label.colour for label in model.labels})
     svg = console.export_svg(title="trainer filter --diff", unique_id="filtered")
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # no fonts from elsewhere
     (ROOT / "docs" / "filtered.svg").write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), "utf-8")

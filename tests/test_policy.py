@@ -116,12 +116,21 @@ OPEN = Policy((NEVER, 0.5), headline=0, max_removed_share=1.0, allow_empty=True)
 
 
 def valves(remove: list[bool], residue: list[float], chars: list[int], policy: Policy) -> tuple[list[bool], tuple[str, ...]]:
-    given = np.array(remove, bool), np.array(residue), np.array(chars)
-    copies = [array.copy() for array in given]
-    decision = apply_valves(*given, policy)
-    assert all((array == copy).all() for array, copy in zip(given, copies, strict=True))
-    assert not (decision.remove & ~given[0]).any()
-    return decision.remove.tolist(), decision.flags
+    """Apply the valves to an article that stands between two others, which they must not touch."""
+    given = np.array([True, *remove, False, True]), np.array([0.95, *residue, 0.1, 0.95]), np.array([5, *chars, 5, 5])
+    decided, sizes = given[0].copy(), np.array([1, 0, len(remove), 2])
+    flags = apply_valves(decided, given[1], given[2], sizes, policy)
+    apart = {}
+    for number, part in enumerate((slice(0, 1), slice(1, 1), slice(1, 1 + len(remove)), slice(1 + len(remove), None))):
+        alone = given[0][part].copy()
+        apart |= {
+            number: found
+            for found in apply_valves(alone, given[1][part], given[2][part], sizes[number : number + 1], policy).values()
+        }
+        assert (alone == decided[part]).all()
+    assert apart == flags
+    assert not (decided & ~given[0]).any()
+    return decided[1 : 1 + len(remove)].tolist(), flags.get(2, ())
 
 
 def test_without_valves_the_thresholds_decide() -> None:

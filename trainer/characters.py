@@ -81,15 +81,16 @@ def _classify(char: str) -> tuple[int, int]:
     return ord("-") if category == "Pd" else ord(char), by_category.get(category, SYMBOL)
 
 
-def _tables() -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+def _table() -> NDArray[np.uint32]:
+    """Return folded code points in the lower 24 bits and classes in the upper 8, so that one look-up gives both."""
     pairs = [_classify(chr(code)) for code in range(LIMIT)]
-    fold = np.array([folded for folded, _ in pairs], np.uint32)
-    cls = np.array([cls for _, cls in pairs], np.uint8)
-    fold[10], cls[10] = 10, SEPARATOR
-    return fold, cls
+    pairs[10] = 10, SEPARATOR
+    return np.array([folded | cls << 24 for folded, cls in pairs], np.uint32)
 
 
-FOLD, CLASS = _tables()
+_CLASS_SHIFT = np.uint32(24)
+_CODE_MASK = np.uint32((1 << 24) - 1)
+_TABLE = _table()
 _HIGH_START = np.array([start for start, _ in _HIGH])
 _HIGH_CLASS = np.array([SPACE if cls is None else cls for _, cls in _HIGH], np.uint8)
 _HIGH_DROP = np.array([cls is None for _, cls in _HIGH])
@@ -103,7 +104,8 @@ def fold(text: str) -> Folded:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.intp)
     high = bool(codes.size) and codes.max() >= LIMIT
     low = np.minimum(codes, LIMIT - 1) if high else codes
-    folded, cls = FOLD.take(low), CLASS.take(low)
+    both = _TABLE.take(low)
+    folded, cls = both & _CODE_MASK, (both >> _CLASS_SHIFT).astype(np.uint8)
     if high:
         at = np.flatnonzero(codes >= LIMIT)
         stretch = np.searchsorted(_HIGH_START, codes[at], side="right") - 1

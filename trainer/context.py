@@ -36,12 +36,51 @@ class ContextSettings:
     sums: tuple[int, ...] = (5, 15)
 
 
+class Terms(NamedTuple):
+    """64-bit hashes of words or word pairs, and the number of the paragraph each stands in."""
+
+    hash: NDArray[np.uint64]
+    row: Index
+
+    @classmethod
+    def build(cls, parts: Sequence[tuple[NDArray[np.uint64], Index, NDArray[np.bool_] | slice]]) -> Terms:
+        """Put batches together, each given as hashes, their indptr, and which of them to take."""
+        hashes, rows, at = [np.zeros(0, np.uint64)], [np.zeros(0, np.intp)], 0
+        for hashed, indptr, chosen in parts:
+            hashes.append(hashed[chosen])
+            rows.append(np.repeat(np.arange(at, at + indptr.size - 1), np.diff(indptr))[chosen])
+            at += indptr.size - 1
+        return cls(np.concatenate(hashes), np.concatenate(rows))
+
+    def select(self, place: Index) -> Terms:
+        """Return those of the paragraphs whose new number in `place` is not -1."""
+        row = place[self.row]
+        return Terms(self.hash[row >= 0], row[row >= 0])
+
+    def found(self, article: Index, counted: NDArray[np.bool_]) -> Matrix:
+        """Share of each paragraph's terms that stand in another, counted paragraph of its article, [N].
+
+        Args:
+            article: [N] number of each paragraph's article. counted: [N] whether a paragraph's terms count.
+        """
+        n = article.size
+        articles = int(article[-1]) + 1 if n else 0
+        own, of_article = counted[self.row], article[self.row]
+        # Each article has a table of its own, about eight times as large as the terms counted in it.
+        bits = np.ceil(np.log2(8 * np.bincount(of_article[own], minlength=articles) + 8))
+        begin = np.append(0, np.cumsum(np.exp2(bits).astype(np.intp)))
+        key = begin[of_article] + (self.hash >> (64 - bits[of_article]).astype(np.uint64)).astype(np.intp)
+        seen = np.bincount(key[own], minlength=begin[-1])
+        hits = np.bincount(self.row, seen[key] > own, n)
+        return np.asarray(hits / np.maximum(np.bincount(self.row, minlength=n), 1))
+
+
 class Articles(NamedTuple):
     """What the second stage needs of a batch of articles besides scores; arrays over all N paragraphs in order.
 
     `article`: [N] number of one's article. `first`, `last`: [N] index of the first paragraph of one's article, and of the
-    first one behind it. `shape`: [measures, N]. `identity` [N]: see `features.Batch`. `word`, `word_row`: hashes of the
-    longer words, and the paragraph each stands in.
+    first one behind it. `shape`: [measures, N]. `identity` [N]: see `features.Batch`. `words`: the longer words. `pairs`: all
+    pairs of neighbouring words.
     """
 
     article: Index
@@ -49,29 +88,22 @@ class Articles(NamedTuple):
     last: Index
     shape: Matrix
     identity: NDArray[np.uint64]
-    word: NDArray[np.uint64]
-    word_row: Index
+    words: Terms
+    pairs: Terms
 
     @classmethod
     def build(cls, batches: Sequence[Batch], sizes: Sequence[int]) -> Articles:
         """Put batches of paragraphs together; `sizes` are the paragraphs of each article, empty articles included."""
         bounds = np.append(0, np.cumsum(sizes)).astype(np.intp)
         article = np.repeat(np.arange(len(sizes)), np.asarray(sizes, np.intp))
-        rows, words, at = [np.zeros(0, np.intp)], [np.zeros(0, np.uint64)], 0
-        for batch in batches:
-            row = np.repeat(np.arange(at, at + len(batch)), np.diff(batch.word_indptr))
-            topic = batch.word_size >= _TOPIC_WORD
-            rows.append(row[topic])
-            words.append(batch.word[topic])
-            at += len(batch)
         return cls(
             article,
             bounds[article],
             bounds[article + 1],
             np.concatenate([np.zeros((len(SHAPES), 0)), *(batch.shape for batch in batches)], axis=1),
             np.concatenate([np.zeros(0, np.uint64), *(batch.identity for batch in batches)]),
-            np.concatenate(words),
-            np.concatenate(rows),
+            Terms.build([(batch.word, batch.word_indptr, batch.word_size >= _TOPIC_WORD) for batch in batches]),
+            Terms.build([(batch.pair, batch.pair_indptr, slice(None)) for batch in batches]),
         )
 
     def select(self, rows: Index) -> Articles:
@@ -80,16 +112,14 @@ class Articles(NamedTuple):
         bounds = np.searchsorted(article, np.arange(int(self.article[-1]) + 2 if self.article.size else 1)).astype(np.intp)
         place = np.full(self.article.size, -1)
         place[rows] = np.arange(rows.size)
-        word_row = place[self.word_row]
-        stays = word_row >= 0
         return Articles(
             article,
             bounds[article],
             bounds[article + 1],
             self.shape[:, rows],
             self.identity[rows],
-            self.word[stays],
-            word_row[stays],
+            self.words.select(place),
+            self.pairs.select(place),
         )
 
 
@@ -99,7 +129,7 @@ def input_names(labels: Sequence[str], settings: ContextSettings) -> list[tuple[
     names = [("text", f"{x} by {family}") for family in FAMILIES for x in labels[1:]]
     names += [("shape", name) for name in SHAPES]
     names += [("context", f"{SHAPES[s]} at {d:+d}") for s in _NEIGHBOUR_SHAPES for d in _offsets(settings.near)]
-    names += [("context", x) for x in ("place", "place from the end", "relative place", "paragraphs", "copies")]
+    names += [("context", x) for x in ("place", "place from the end", "relative place", "paragraphs", "copies", "repeated pairs")]
     names += [("earlier", f"log-odds of {x}") for x in labels[1:]] + [("earlier", f"probability of {x}") for x in labels]
     names += [("context", f"probability of {x} at {d:+d}") for x in labels for d in offsets]
     for side in ("before", "behind"):
@@ -135,13 +165,14 @@ class Context:
         count = last - first
         self._fixed = np.concatenate(
             [
-                parts.reshape(-1, n) / 2,
+                _grid(parts.reshape(-1, n) / 2),
                 articles.shape / 2,
                 self._neighbours(articles.shape[list(_NEIGHBOUR_SHAPES)] / 2, settings.near),
-                np.log2(1.0 + np.stack([i - first, last - 1 - i])) / 2,
-                ((i - first + 0.5) / np.maximum(count, 1) * 4)[None],
-                np.log2(1.0 + count)[None] / 2,
-                np.log2(_copies(articles.article, articles.identity))[None],
+                _grid(np.log2(1.0 + np.stack([i - first, last - 1 - i])) / 2),
+                _grid(((i - first + 0.5) / np.maximum(count, 1) * 4)[None]),
+                _grid(np.log2(1.0 + count)[None] / 2),
+                _grid(np.log2(_copies(articles.article, articles.identity))[None]),
+                _grid(articles.pairs.found(articles.article, np.ones(n, np.bool_))[None] * 4),
             ]
         )
 
@@ -157,20 +188,18 @@ class Context:
         prose = _grid(story * np.minimum(self._chars, 512) / 128)
         running = np.zeros((len(probability) + 1, i.size + 1))
         np.cumsum(np.concatenate([probability, prose[None]]), axis=1, out=running[:, 1:])
-        return _grid(
-            np.concatenate(
-                [
-                    self._fixed,
-                    scores[1:] / 2,
-                    probability * 2,
-                    self._neighbours(probability * 2, self._settings.window),
-                    self._sums(running),
-                    self._distances(probability > 0.5),
-                    self._runs(probability),
-                    np.log2(1 + running[-1].take(articles.last) - running[-1].take(articles.first))[None] / 2,
-                    self._shared_words((story > _PROSE_SHARE) & (self._chars >= _PROSE_CHARS))[None] * 4,
-                ]
-            )
+        return np.concatenate(
+            [
+                self._fixed,
+                _grid(scores[1:] / 2),
+                probability * 2,
+                self._neighbours(probability * 2, self._settings.window),
+                _grid(self._sums(running)),
+                _grid(self._distances(probability > 0.5)),
+                _grid(self._runs(probability)),
+                _grid(np.log2(1 + running[-1].take(articles.last) - running[-1].take(articles.first))[None] / 2),
+                _grid(articles.words.found(articles.article, (story > _PROSE_SHARE) & (self._chars >= _PROSE_CHARS))[None] * 4),
+            ]
         )
 
     def _neighbours(self, channels: Matrix, window: int) -> Matrix:
@@ -220,19 +249,6 @@ class Context:
         run = np.cumsum(new) - 1
         length = np.diff(start, append=i.size)
         return np.log2(1.0 + np.stack([length[run], i - start[run]])) / 2
-
-    def _shared_words(self, body: NDArray[np.bool_]) -> Matrix:
-        """Share of a paragraph's longer words that also stand in the story's prose, other than in the paragraph itself."""
-        articles, n = self._articles, self._i.size
-        article = articles.article[articles.word_row]
-        in_body = body[articles.word_row]
-        # Each article has a table of its own, about eight times as large as its body has words.
-        bits = np.ceil(np.log2(8 * np.bincount(article[in_body], minlength=int(article[-1]) + 1 if article.size else 0) + 8))
-        begin = np.append(0, np.cumsum(np.exp2(bits).astype(np.intp)))
-        key = begin[article] + (articles.word >> (64 - bits[article]).astype(np.uint64)).astype(np.intp)
-        seen = np.bincount(key[in_body], minlength=begin[-1])
-        hits = np.bincount(articles.word_row, seen[key] > in_body, n)
-        return np.asarray(hits / np.maximum(np.bincount(articles.word_row, minlength=n), 1))
 
 
 class ContextStage:

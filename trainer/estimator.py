@@ -47,7 +47,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weight: `sqrt` (square root of the inverse frequency), `balanced`, or `none`.
         near, window, sums: see `context.ContextSettings`.
         passes: how often the second stage is applied, each time on the scores of the time before.
-        hidden: units of each network; networks: how many are averaged (in log-odds) a pass.
+        hidden: units of each network; networks: how many are averaged (in log-odds) in the last pass.
         views: copies of each article with part of its residue left out, added to the second stage's training.
         epochs, steps: passes over the data and mini-batches at most; alpha, learning_rate: of the networks' training.
         folds: folds, by group, of the out-of-fold scores.
@@ -206,12 +206,13 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         row = np.concatenate(views)
         contexts = [Context(articles.select(rows), parts[:, :, rows], kept, context) for rows in views]
 
-        def context_stage(mask: NDArray[np.bool_], stacked: Matrix, seed: int) -> ContextStage:
+        def context_stage(mask: NDArray[np.bool_], stacked: Matrix, number: int) -> ContextStage:
             use = np.flatnonzero(mask[row])
-            return self._fit_context(stacked[:, use], truth[row[use]], weight[row[use]], seed)
+            networks = self.networks if number == self.passes - 1 else 1
+            seed = self.seed + 1000 * (number + 1)
+            return self._fit_context(stacked[:, use], truth[row[use]], weight[row[use]], networks, seed)
 
         for number in range(self.passes):
-            seed = self.seed + 1000 * (number + 1)
             inputs = [seen.inputs(earlier[:, rows]) for seen, rows in zip(contexts, views, strict=True)]
             stacked = np.concatenate(inputs, axis=1)
 
@@ -219,9 +220,9 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for _, held in splits:
                 mask = truth != UNLABELLED
                 mask[held] = False
-                later[:, held] = context_stage(mask, stacked, seed).scores(inputs[0][:, held])
+                later[:, held] = context_stage(mask, stacked, number).scores(inputs[0][:, held])
                 log("second stage, out of fold")
-            stages.append(context_stage(truth != UNLABELLED, stacked, seed))
+            stages.append(context_stage(truth != UNLABELLED, stacked, number))
             log("second stage")
             earlier = later
         self.out_of_fold_ = softmax(earlier).T
@@ -288,7 +289,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rounded.append(np.rint(part / step).astype(np.int8))
         return TextStage(features, np.concatenate(rounded), np.array(scale), intercept[1:] - intercept[0])
 
-    def _fit_context(self, inputs: Matrix, truth: Index, weight: NDArray[np.float64], seed: int) -> ContextStage:
+    def _fit_context(self, inputs: Matrix, truth: Index, weight: NDArray[np.float64], networks: int, seed: int) -> ContextStage:
         """Fit `networks` networks and put them side by side as one."""
         mean = inputs.mean(axis=1)
         spread = np.maximum(inputs.std(axis=1), 0.05)
@@ -299,7 +300,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return ContextStage(np.zeros((1, len(inputs))), np.zeros(1), np.zeros((len(self.labels), 1)), bias)
         epochs = int(np.clip(self.steps * _BATCH // len(truth), 1, self.epochs))
         hidden, hidden_bias, out, out_bias = [], [], [], []
-        for number in range(self.networks):
+        for number in range(networks):
             model = MLPClassifier(
                 (self.hidden,),
                 alpha=self.alpha,
@@ -318,8 +319,8 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             hidden.append((first / spread[:, None]).T)
             hidden_bias.append(bias - first.T @ (mean / spread))
             coef, intercept = _full_network(model, second, len(self.labels))
-            out.append(coef / self.networks)
-            out_bias.append(intercept / self.networks)
+            out.append(coef / networks)
+            out_bias.append(intercept / networks)
         layers = (np.concatenate(hidden), np.concatenate(hidden_bias), np.concatenate(out, axis=1), np.sum(out_bias, axis=0))
         return ContextStage(*(to_weight_grid(layer) for layer in layers))
 

@@ -44,7 +44,7 @@ while who will with would you your
 
 SHAPES = (
     "length", "words", "word length", "upper case", "title case", "digits", "punctuation", "stop words", "sentences",
-    "full stop", "colon", "first character", "last character", "links", "bars", "brackets", "quotes", "money", "symbols", "glue",
+    "full stop", "colon", "first character", "last character", "links", "bars", "brackets", "quotes", "money", "symbols", "glue", "glued digits", "clock",
 )  # fmt: skip
 BINS = 16
 SHAPE_BUCKETS = len(SHAPES) * BINS
@@ -77,7 +77,7 @@ class Batch(NamedTuple):
 
     `families`: per family one or more parts (one a character n-gram length). `shape`: [measures, n], on the grid of 1/64.
     `word`: 64-bit hashes of all words in order, `word_indptr` [n + 1], `word_size` their lengths in characters.
-    `identity` [n]: equal for paragraphs with the same words in the same order.
+    `pair`, `pair_indptr`: the same of neighbouring words. `identity` [n]: equal for paragraphs with the same words in order.
     """
 
     families: tuple[tuple[Family, ...], ...]
@@ -85,6 +85,8 @@ class Batch(NamedTuple):
     word: NDArray[np.uint64]
     word_size: NDArray[np.intp]
     word_indptr: NDArray[np.intp]
+    pair: NDArray[np.uint64]
+    pair_indptr: NDArray[np.intp]
     identity: NDArray[np.uint64]
 
     def __len__(self) -> int:
@@ -138,7 +140,7 @@ def extract(texts: Sequence[str], settings: FeatureSettings) -> Batch:
         tuple(_char_ngrams(code, last, settings)),
         (Family(bins.ravel(), np.arange(len(texts) + 1) * len(SHAPES)),),
     )
-    return Batch(families, shape, word, end - start, word_indptr, segment_sums(pair, pair_indptr))
+    return Batch(families, shape, word, end - start, word_indptr, pair, pair_indptr, segment_sums(pair, pair_indptr))
 
 
 def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -228,6 +230,8 @@ def _shapes(
         """Count the flagged positions of each paragraph."""
         return np.diff(np.searchsorted(np.flatnonzero(flags), np.append(0, last)))
 
+    is_digit = cls == DIGIT
+    is_letter = (cls >= LOWER) & (cls <= LETTER)
     ending = _last_class(cls, first, last)
     leading = np.where(size > 0, cls[np.minimum(first, cls.size - 1)], SPACE)
     final = np.where(size > 0, cls[last - 1], SPACE)
@@ -252,7 +256,9 @@ def _shapes(
             np.log2(1.0 + count[QUOTE]),
             np.log2(1.0 + count[MONEY]) * 2,
             np.log2(1.0 + count[SYMBOL]) * 2,
-            np.log2(1.0 + positions(((cls[:-1] == LOWER) | (cls[:-1] == DIGIT)) & (cls[1:] == UPPER))) * 2,
+            np.log2(1.0 + positions(((cls[:-1] == LOWER) | is_digit[:-1]) & (cls[1:] == UPPER))) * 2,
+            np.log2(1.0 + positions(is_letter[:-1] & is_digit[1:] | is_digit[:-1] & is_letter[1:])) * 2,
+            np.log2(1.0 + positions(is_digit[:-2] & (cls[1:-1] == COLON) & is_digit[2:])) * 2,
         ]
     )
     values = np.minimum(np.rint(values * 64) / 64, BINS / 2 - 1 / 64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from trainer.errors import InputError
 from trainer.network import Network
 from trainer.paragraph import Article, Paragraph, Wrap
-from trainer.policy import Decision, Policy, apply_valves, candidates
+from trainer.policy import Policy, apply_valves, candidates
 from trainer.schema import LabelSet
 from trainer.text import Matrix
 
@@ -25,6 +26,13 @@ class Prediction(NamedTuple):
     label: str
     probability: float
     probabilities: tuple[float, ...]
+
+
+def predictions(probability: Matrix, labels: tuple[str, ...]) -> list[Prediction]:
+    """Return a prediction for each column of probabilities [classes, n]."""
+    best = probability.argmax(axis=0).tolist()
+    rows = zip(*probability.tolist(), strict=True)
+    return [Prediction(labels[k], row[k], row) for k, row in zip(best, rows, strict=True)]
 
 
 class Removed(NamedTuple):
@@ -42,26 +50,31 @@ class FilterResult:
     """What became of one article.
 
     Attributes:
-        paragraphs: all paragraphs in order. predictions: one each. keep: one `bool` each. flags: the safety valves that
-        acted: `headline` (a first paragraph was spared), `max_removed_share` (the least sure removals were taken back),
-        `empty` (everything would have gone, so nothing went). site: as given. model, model_digest: what judged it.
+        paragraphs: all paragraphs in order. keep: one `bool` each. flags: the safety valves that acted: `headline` (a first
+        paragraph was spared), `max_removed_share` (the least sure removals were taken back), `empty` (everything would have
+        gone, so nothing went). site: as given. model, model_digest: what judged it.
     """
-
-    __slots__ = ("__dict__", "flags", "keep", "model", "model_digest", "paragraphs", "predictions", "site")
 
     def __init__(
         self,
         paragraphs: tuple[Paragraph, ...],
-        predictions: list[Prediction],
+        probability: Matrix,
         keep: list[bool],
         flags: tuple[str, ...],
         *,
+        labels: tuple[str, ...],
         site: str | None,
         model: str,
         model_digest: str,
     ) -> None:
-        self.paragraphs, self.predictions, self.keep, self.flags = paragraphs, predictions, keep, flags
+        self.paragraphs, self.keep, self.flags = paragraphs, keep, flags
         self.site, self.model, self.model_digest = site, model, model_digest
+        self._probability, self._labels = probability, labels
+
+    @cached_property
+    def predictions(self) -> list[Prediction]:
+        """The prediction of each paragraph."""
+        return predictions(self._probability, self._labels)
 
     @cached_property
     def text(self) -> str:
@@ -76,10 +89,12 @@ class FilterResult:
     @cached_property
     def removed(self) -> list[Removed]:
         """The paragraphs that go."""
+        gone = [index for index, keep in enumerate(self.keep) if not keep]
+        predicted = predictions(self._probability[:, gone], self._labels)
+        paragraphs = self.paragraphs
         return [
-            Removed(index, *paragraph[1:], paragraph.text, prediction.label, prediction.probability)
-            for index, (paragraph, prediction, keep) in enumerate(zip(self.paragraphs, self.predictions, self.keep, strict=True))
-            if not keep
+            Removed(index, paragraphs[index].start, paragraphs[index].end, paragraphs[index].text, label, probability)
+            for index, (label, probability, _) in zip(gone, predicted, strict=True)
         ]
 
     @property
@@ -150,7 +165,7 @@ class Classifier:
             raise InputError("label takes a list of paragraphs, got one string", hint="Use filter for a whole text.")
         article = self._article(paragraphs, "never")
         probability = self.network.probabilities([[paragraph.text for paragraph in article.paragraphs]])
-        return self._predictions(probability, probability.argmax(axis=0))
+        return predictions(probability, self.labels.names)
 
     def filter(
         self,
@@ -205,30 +220,25 @@ class Classifier:
     def _filter_run(self, run: list[Article], policy: Policy, site: str | None) -> Iterator[FilterResult]:
         texts = [[paragraph.text for paragraph in article.paragraphs] for article in run]
         probability = self.network.probabilities(texts)
-        label, residue, reached = candidates(probability, self.labels.kept, policy.thresholds)
-        predictions = self._predictions(probability, label)
-        chars = np.fromiter((len(text) for article in texts for text in article), np.intp, label.size)
+        sizes = np.fromiter(map(len, texts), np.intp, len(texts))
+        chars = np.fromiter(map(len, chain.from_iterable(texts)), np.intp, probability.shape[1])
+        _, residue, remove = candidates(probability, self.labels.kept, policy.thresholds)
+        flags = apply_valves(remove, residue, chars, sizes, policy)
+        keep = (~remove).tolist()
         begin = 0
-        for article in run:
+        for number, article in enumerate(run):
             end = begin + len(article.paragraphs)
-            remove, flags = Decision(reached[begin:end], ())
-            if end > begin:
-                remove, flags = apply_valves(remove, residue[begin:end], chars[begin:end], policy)
             yield FilterResult(
                 article.paragraphs,
-                predictions[begin:end],
-                (~remove).tolist(),
-                flags,
+                probability[:, begin:end],
+                keep[begin:end],
+                flags.get(number, ()),
+                labels=self.labels.names,
                 site=site,
                 model=self.name,
                 model_digest=self.digest,
             )
             begin = end
-
-    def _predictions(self, probability: Matrix, label: np.typing.NDArray[np.intp]) -> list[Prediction]:
-        names = self.labels.names
-        rows = zip(*probability.tolist(), strict=True)
-        return [Prediction(names[k], row[k], row) for k, row in zip(label.tolist(), rows, strict=True)]
 
     def _policy(self, allow_empty: bool | None, max_removed_share: float | None) -> Policy:
         policy = self.policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
 
 from trainer.errors import InputError
@@ -88,7 +88,13 @@ def split(text: str, wrap: Wrap = "auto") -> list[Paragraph]:
     if wrap not in WRAPS:
         raise InputError(f"wrap is {wrap!r}", hint=f"Use one of {', '.join(WRAPS)}.")
     visible = _VISIBLE.search
-    lines = [Paragraph(match[0], match.start(), match.end()) for match in _LINE.finditer(text) if visible(match[0])]
+    if any(end in text for end in LINE_ENDS[1:]):
+        spans = [(match[0], *match.span()) for match in _LINE.finditer(text)]
+    else:  # several times quicker, and the rule rather than the exception
+        texts = text.split("\n")
+        ends = [end - 1 for end in accumulate(map(len, texts), lambda end, size: end + size + 1, initial=0)]
+        spans = [(line, end - len(line), end) for line, end in zip(texts, ends[1:], strict=True)]
+    lines = [Paragraph._make(span) for span in spans if "!" <= span[0][:1] <= "~" or visible(span[0])]
     if wrap == "never" or len(lines) < 2:
         return lines
     return _join_wrapped(text, lines, force=wrap == "always")

@@ -35,13 +35,6 @@ class Policy(NamedTuple):
     allow_empty: bool = False
 
 
-class Decision(NamedTuple):
-    """Which paragraphs go, [n], and the valves that acted: `headline`, `max_removed_share`, `empty`."""
-
-    remove: NDArray[np.bool_]
-    flags: tuple[str, ...]
-
-
 class Candidates(NamedTuple):
     """Likeliest label, probability of being residue, and whether that reaches the label's threshold; each [n]."""
 
@@ -61,31 +54,46 @@ def candidates(probability: Matrix, kept: Sequence[int], thresholds: Sequence[fl
     return Candidates(label, residue, residue >= np.asarray(thresholds)[label])
 
 
-def apply_valves(remove: NDArray[np.bool_], residue: Matrix, chars: Index, policy: Policy) -> Decision:
-    """Take removals back where a safety valve says so; arrays over the paragraphs of one article.
+def apply_valves(
+    remove: NDArray[np.bool_], residue: Matrix, chars: Index, sizes: Index, policy: Policy
+) -> dict[int, tuple[str, ...]]:
+    """Take removals back, in place, where a safety valve says so; return the flags of the articles where one did.
+
+    Flags are `headline`, `max_removed_share` and `empty`.
 
     Args:
-        remove: what the thresholds say. residue: probability of being residue. chars: length of each paragraph.
+        remove: [N] what the thresholds say of the paragraphs of all articles in order; changed. residue: [N] probability of
+            being residue. chars: [N] length. sizes: [articles] number of paragraphs.
         policy: the valves' settings.
     """
-    if not remove.any():
-        return Decision(remove, ())
-    remove, flags = remove.copy(), []
-    unsure = remove[: policy.headline] & (residue[: policy.headline] < policy.headline_threshold)
-    if unsure.any():
-        remove[: policy.headline][unsure] = False
-        flags.append("headline")
-    total = int(chars.sum())
+    begin = np.cumsum(sizes) - sizes
+    place = np.arange(remove.size) - np.repeat(begin, sizes)
+    unsure = remove & (place < policy.headline) & (residue < policy.headline_threshold)
+    remove &= ~unsure
+    gone, total = (np.append(0, np.cumsum(x))[np.stack([begin, begin + sizes])] for x in (chars * remove, chars))
+    lost, whole = gone[1] - gone[0], total[1] - total[0]
+    over = (lost > 0) & ((lost > policy.max_removed_share * whole) | (lost == whole))
+    headline = np.unique(np.searchsorted(begin + sizes, np.flatnonzero(unsure), side="right"))
+    flags: dict[int, tuple[str, ...]] = {int(number): ("headline",) for number in headline}
+    for number in np.flatnonzero(over).tolist():
+        part = slice(begin[number], begin[number] + sizes[number])
+        flag = _limit(remove[part], residue[part], chars[part], policy)
+        flags[number] = flags.get(number, ()) + flag
+    return {number: found for number, found in flags.items() if found}
+
+
+def _limit(remove: NDArray[np.bool_], residue: Matrix, chars: Index, policy: Policy) -> tuple[str, ...]:
+    """Keep one article from going whole, or beyond the share of its characters that may go; changes `remove`."""
     if remove[chars > 0].all():
-        if not policy.allow_empty:
-            return Decision(np.zeros_like(remove), (*flags, "empty"))
-    elif chars[remove].sum() > policy.max_removed_share * total:
-        for at in sorted(np.flatnonzero(remove), key=lambda i: (residue[i], i)):
-            remove[at] = False
-            if chars[remove].sum() <= policy.max_removed_share * total:
-                break
-        flags.append("max_removed_share")
-    return Decision(remove, tuple(flags))
+        if policy.allow_empty:
+            return ()
+        remove[:] = False
+        return ("empty",)
+    for at in sorted(np.flatnonzero(remove), key=lambda i: (residue[i], i)):
+        remove[at] = False
+        if chars[remove].sum() <= policy.max_removed_share * chars.sum():
+            break
+    return ("max_removed_share",)
 
 
 def choose_thresholds(
