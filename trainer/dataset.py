@@ -18,12 +18,16 @@ from trainer.errors import InputError
 from trainer.files import read_lines
 from trainer.schema import LabelSet
 
+_MOST_WEIGHT = 100
 LABEL_SUFFIXES = (".jsonl", ".jsonl.gz")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledArticle:
-    """One article and the labels of its paragraphs (`None`: not labelled); `where` is its file and line."""
+    """One article and the labels of its paragraphs (`None`: not labelled).
+
+    `where` is its file and line; `weight` how much its paragraphs count in training (not in evaluation).
+    """
 
     id: str
     site: str
@@ -32,11 +36,12 @@ class LabelledArticle:
     kinds: tuple[str | None, ...]
     source: str = ""
     where: str = ""
+    weight: float = 1.0
 
     @property
     def content(self) -> bytes:
-        """Digest of what training sees of the article: site, texts and labels."""
-        return hashlib.sha256(json.dumps([self.site, self.texts, self.labels]).encode()).digest()
+        """Digest of what training sees of the article: site, texts, labels and weight."""
+        return hashlib.sha256(json.dumps([self.site, self.texts, self.labels, self.weight]).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,8 @@ class Dataset:
     """Articles in an order that depends on their content alone, and what was noticed while reading them.
 
     Attributes:
-        articles: sorted by site and content. digest: SHA-256 over sites, texts and labels of all articles; it does not
-            depend on ids, on the order, or on the files they came from. notes: one line each.
+        articles: sorted by site and content. digest: SHA-256 over sites, texts, labels and weights of all articles; it
+            does not depend on ids, on the order, or on the files they came from. notes: one line each.
     """
 
     articles: tuple[LabelledArticle, ...]
@@ -70,6 +75,11 @@ class Dataset:
     def sites(self) -> NDArray[np.str_]:
         """Site of each article: the estimator's groups."""
         return np.array([article.site for article in self.articles])
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Weight of each article: the estimator's sample_weight."""
+        return np.array([article.weight for article in self.articles])
 
     def counts(self) -> Counter[str | None]:
         """Count the paragraphs of each label."""
@@ -172,9 +182,19 @@ def _article(item: Any, where: str, labels: LabelSet) -> LabelledArticle:
         texts.append(paragraph["text"])
         names.append(label)
         kinds.append(kind if isinstance(kind, str) else None)
+    weight = item.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= _MOST_WEIGHT:
+        raise refuse(f"field 'weight' is not a number above 0 and up to {_MOST_WEIGHT}")
     source = item.get("source")
     return LabelledArticle(
-        item["id"], item["site"], tuple(texts), tuple(names), tuple(kinds), source if isinstance(source, str) else "", where
+        item["id"],
+        item["site"],
+        tuple(texts),
+        tuple(names),
+        tuple(kinds),
+        source if isinstance(source, str) else "",
+        where,
+        float(weight),
     )
 
 

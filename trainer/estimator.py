@@ -116,21 +116,32 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.no_validation = True
         return tags
 
-    def fit(self, X: Sequence[Sequence[str]], y: Sequence[Sequence[str | None]], groups: ArrayLike | None = None) -> Self:  # noqa: N803
+    def fit(
+        self,
+        X: Sequence[Sequence[str]],  # noqa: N803
+        y: Sequence[Sequence[str | None]],
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Fit both stages.
 
         Args:
             X: articles. y: their labels. groups: [articles] the site of each; an article each where left out.
+            sample_weight: [articles] how much each counts; 1 where left out.
 
         Raises:
-            ValueError: X and y do not match, an unknown label, or fewer than two labels or groups.
+            ValueError: the arguments do not match, an unknown label, or fewer than two labels or groups.
         """
         self.classes_ = np.array(self.labels)
         if self.class_weight not in _CLASS_WEIGHTS:
             raise ValueError(f"class_weight must be one of {', '.join(_CLASS_WEIGHTS)}, got {self.class_weight!r}")
         truth, group = self._check(X, y, groups)
+        of_article = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        if of_article.shape != (len(X),) or not (of_article > 0).all():
+            raise ValueError("sample_weight must hold a positive number for each article")
+        weight = self._weights(truth) * np.repeat(of_article, [len(a) for a in X])
         with threadpool_limits(1):
-            self._fit(X, truth, group)
+            self._fit(X, truth, group, weight)
         return self
 
     def predict_proba(self, X: Sequence[Sequence[str]]) -> NDArray[np.float64]:  # noqa: N803
@@ -169,14 +180,13 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("training needs at least two labels and two groups")
         return truth, np.repeat(group, [len(a) for a in X])
 
-    def _fit(self, X: Sequence[Sequence[str]], truth: Index, group: Index) -> None:  # noqa: N803
+    def _fit(self, X: Sequence[Sequence[str]], truth: Index, group: Index, weight: NDArray[np.float64]) -> None:  # noqa: N803
         features = FeatureSettings(self.word_bits, self.pair_bits, self.char_bits, (self.char_ngrams[0], self.char_ngrams[1]))
         context = ContextSettings(self.near, self.window, tuple(self.sums))
         kept = [list(self.labels).index(name) for name in self.kept]
         batches = [extract(run, features) for run in chunks([p for article in X for p in article])]
         articles = Articles.build(batches, [len(a) for a in X])
         matrix = feature_matrix(batches, features)
-        weight = self._weights(truth)
         everything = np.arange(truth.size)
         article = articles.article
         splits = list(_splits(group, truth, self.folds, self.seed))
