@@ -19,7 +19,7 @@ demo: .venv/ready  ## train on labels/, evaluate, filter the four seed articles 
 	$(BIN)/trainer filter seeds --model models/demo --diff
 
 test: .venv/ready-dev  ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: .venv/ready-dev  ## ruff and mypy
 	$(BIN)/ruff check .

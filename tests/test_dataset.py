@@ -95,6 +95,7 @@ CHANGES = {
     "a space at the end": lambda items: items[0]["paragraphs"][0].update(text=items[0]["paragraphs"][0]["text"] + " "),
     "a label": lambda items: items[0]["paragraphs"][0].update(label="caption"),
     "a label taken back": lambda items: items[0]["paragraphs"][0].update(label=None),
+    "a weight": lambda items: items[0].update(weight=2),
     "a site": lambda items: items[0].update(site="elsewhere.example"),
     "the order of paragraphs": swap_paragraphs,
     "where a paragraph ends": move_boundary,
@@ -376,3 +377,16 @@ def test_label_order_in_memory_is_that_of_site_and_content():
     once = load_labels([LABELS], NEWS_LABELS)
     files = sorted(LABELS.glob("*.jsonl"), key=lambda _: random.random())
     assert [a.id for a in load_labels(files, NEWS_LABELS).articles] == [a.id for a in once.articles]
+
+
+def test_weights_are_read_and_one_is_the_default(tmp_path):
+    items = [{**PAIR[0], "weight": 2.5}, PAIR[1]]
+    assert sorted(load(tmp_path / "x.jsonl", items).weights) == [1.0, 2.5]
+    explicit = [{**item, "weight": 1} for item in PAIR]
+    assert load(tmp_path / "y.jsonl", explicit).digest == load(tmp_path / "z.jsonl", PAIR).digest
+
+
+@pytest.mark.parametrize("weight", [0, -1, 101, "2", None, True, float("nan")])
+def test_wrong_weights_are_refused_with_file_and_line(tmp_path, weight):
+    with pytest.raises(InputError, match=r"x\.jsonl:1: field 'weight'"):
+        load(tmp_path / "x.jsonl", [{**PAIR[0], "weight": weight}, PAIR[1]])

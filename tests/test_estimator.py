@@ -466,3 +466,21 @@ def test_arrays_of_lists_fit_as_lists_do():
     model = tiny().fit(objects(texts), objects(labels), np.array(sites))
     assert same(model, tiny().fit(texts, labels, sites))
     np.testing.assert_array_equal(model.predict_proba(objects(texts)), model.predict_proba(texts))
+
+
+def test_heavier_articles_count_more():
+    """Of two sites that label the same text differently, the heavier one is believed."""
+    texts = [["The same words on both sites.", "Other words here."] for _ in range(8)]
+    labels = [["news", "navigation"] if i % 2 else ["navigation", "news"] for i in range(8)]
+    sites = [f"{i}.example" for i in range(8)]
+    for heavy in (0, 1):
+        weight = [20.0 if i % 2 == heavy else 1.0 for i in range(8)]
+        model = tiny(epochs=40).fit(texts, labels, sites, sample_weight=weight)
+        assert model.predict(texts[:1]).tolist() == (["news", "navigation"] if heavy else ["navigation", "news"])
+
+
+@pytest.mark.parametrize("weight", [[1.0], [0.0] * 12, [-1.0] * 12])
+def test_wrong_sample_weights_are_refused(weight):
+    texts, labels, sites = data()
+    with pytest.raises(ValueError, match="sample_weight"):
+        tiny().fit(texts, labels, sites, sample_weight=weight)

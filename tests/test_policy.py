@@ -123,10 +123,9 @@ def valves(remove: list[bool], residue: list[float], chars: list[int], policy: P
     apart = {}
     for number, part in enumerate((slice(0, 1), slice(1, 1), slice(1, 1 + len(remove)), slice(1 + len(remove), None))):
         alone = given[0][part].copy()
-        apart |= {
-            number: found
-            for found in apply_valves(alone, given[1][part], given[2][part], sizes[number : number + 1], policy).values()
-        }
+        found = apply_valves(alone, given[1][part], given[2][part], sizes[number : number + 1], policy)
+        if found:
+            apart[number] = found[0]
         assert (alone == decided[part]).all()
     assert apart == flags
     assert not (decided & ~given[0]).any()

@@ -44,7 +44,8 @@ while who will with would you your
 
 SHAPES = (
     "length", "words", "word length", "upper case", "title case", "digits", "punctuation", "stop words", "sentences",
-    "full stop", "colon", "first character", "last character", "links", "bars", "brackets", "quotes", "money", "symbols", "glue", "glued digits", "clock",
+    "full stop", "colon", "first character", "last character", "links", "bars", "brackets", "quotes", "money", "symbols",
+    "glue", "glued digits", "clock",
 )  # fmt: skip
 BINS = 16
 SHAPE_BUCKETS = len(SHAPES) * BINS
