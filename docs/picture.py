@@ -31,7 +31,7 @@ def main() -> None:
         trained = training.train(rest, config)
         model = trainer.load(artifact.save(Path(folder) / "model", trained.network, trained.labels, trained.policy, trained.info))
         console = Console(record=True, width=118, file=io.StringIO(), highlight=False)
-        texts = [text if len(text) <= 110 else f"{text[:109]}…" for text in article.texts]
+        texts = [text if len(text) <= 88 else f"{text[:87]}…" for text in article.texts]
         result = model.filter(article.texts)
         result.paragraphs = tuple(p._replace(text=text) for p, text in zip(result.paragraphs, texts, strict=True))
         show_diff(console, article.id, result, (), {label.name: label.colour for label in model.labels})

@@ -64,9 +64,9 @@ class LabelSet:
 
 NEWS_LABELS = LabelSet(
     [
-        Label("news", kept=True, colour="#2e7d32", hotkey="1"),
-        Label("fundraising", colour="#c62828", hotkey="2"),
-        Label("navigation", colour="#1565c0", hotkey="3"),
-        Label("caption", colour="#ef6c00", hotkey="4"),
+        Label("news", kept=True, colour="#43a047", hotkey="1"),
+        Label("fundraising", colour="#e53935", hotkey="2"),
+        Label("navigation", colour="#1e88e5", hotkey="3"),
+        Label("caption", colour="#fb8c00", hotkey="4"),
     ]
 )
