@@ -1,17 +1,21 @@
-"""What all tests share: a small model trained once a session, and some of the labelled articles."""
+"""What all tests share: two small models, each trained once a session, and some of the labelled articles."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from commands import Outcome, outcome
 from hypothesis import HealthCheck, settings
+from small import LABELS, SET, records, write
 
 import trainer
+from trainer.cli import main
 from trainer.model import Classifier
 
-ROOT = Path(__file__).parent.parent
 QUICK = (
     "features.word_bits=14",
     "features.pair_bits=14",
@@ -36,7 +40,7 @@ settings.load_profile("tests")
 @pytest.fixture(scope="session")
 def label_lines() -> list[str]:
     """Lines of the label file, an article each."""
-    return (ROOT / "labels" / "authored.jsonl").read_text("utf-8").splitlines()
+    return (LABELS / "authored.jsonl").read_text("utf-8").splitlines()
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +75,49 @@ def model_folder(label_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def model(model_folder: Path) -> Classifier:
     """The small model, loaded."""
     return trainer.load(model_folder)
+
+
+# ── for the tests of the commands
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run the command line in this process."""
+    return lambda *argv: outcome(argv, capsys)
+
+
+@pytest.fixture(scope="session")
+def label_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A label file of 24 short articles of twelve sites."""
+    return write(tmp_path_factory.mktemp("labels") / "small.jsonl", records())
+
+
+@pytest.fixture(scope="session")
+def folder(label_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A still smaller model, trained by the command."""
+    out = tmp_path_factory.mktemp("models") / "tiny"
+    with pytest.raises(SystemExit) as stop:
+        main(["train", str(label_path), "--out", str(out), *SET])
+    assert not stop.value.code
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny(folder: Path) -> Classifier:
+    """The model trained by the command, loaded."""
+    return trainer.load(folder)
+
+
+@pytest.fixture(scope="session")
+def scraped() -> list[dict[str, Any]]:
+    """Records to filter; the model trained by the command removes something of most of them."""
+    return [
+        {"id": f"n-{i}", "url": f"https://{item['site']}/{i}", "text": "\n".join(p["text"] for p in item["paragraphs"])}
+        for i, item in enumerate(records(30)[10:])
+    ]
+
+
+@pytest.fixture
+def source(scraped: list[dict[str, Any]], tmp_path: Path) -> Path:
+    """A file of the records to filter."""
+    return write(tmp_path / "in.jsonl", scraped)

@@ -163,6 +163,11 @@ def other_declarations(data: bytes) -> Iterator[Damaged]:
         yield Damaged(f"without {key}", with_header({**header, "text.weights": less}, rest))
     for value in (None, 1, "x", [], {}):
         yield Damaged(f"array declared as {value!r}", with_header({**header, "text.weights": value}, rest))
+
+
+def other_metadata(data: bytes) -> Iterator[Damaged]:
+    header, rest = header_of(data)
+    for value in (None, 1, "x", [], {}):
         yield Damaged(f"metadata {value!r}", with_header({**header, "__metadata__": value}, rest))
     text = header["__metadata__"]["trainer"]
     odd = {
@@ -286,6 +291,7 @@ def corruptions(data: bytes) -> Iterator[Damaged]:
         other_lengths,
         other_headers,
         other_declarations,
+        other_metadata,
         other_arrays,
         other_descriptions,
         other_files,

@@ -1,0 +1,52 @@
+"""An estimator that fits in a fraction of a second, and what it is fitted on; shared by its tests."""
+
+from functools import cache
+
+import numpy as np
+from small import records
+
+from trainer.estimator import ArticleClassifier
+
+TINY = {
+    "word_bits": 12,
+    "pair_bits": 12,
+    "char_bits": 12,
+    "hidden": 8,
+    "networks": 1,
+    "passes": 1,
+    "epochs": 4,
+    "folds": 2,
+}
+
+
+def tiny(**params):
+    return ArticleClassifier(**{**TINY, **params})
+
+
+@cache
+def data(articles=12, sites=6):
+    """Return texts, labels and sites of some articles."""
+    items = records(articles, sites)
+    texts = [[p["text"] for p in item["paragraphs"]] for item in items]
+    labels = [[p["label"] for p in item["paragraphs"]] for item in items]
+    return texts, labels, [item["site"] for item in items]
+
+
+@cache
+def fitted():
+    return tiny(epochs=10).fit(*data())
+
+
+def arrays(model):
+    """Return every array of a fitted network."""
+    text = model.network_.text
+    stages = [array for stage in model.network_.passes for array in stage_arrays(stage)]
+    return [text.weights, text.scale, text.bias, *stages]
+
+
+def stage_arrays(stage):
+    return [getattr(stage, name) for name in ("hidden", "hidden_bias", "out", "out_bias")]
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(arrays(one), arrays(other), strict=True))
