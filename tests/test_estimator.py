@@ -5,7 +5,8 @@ import pytest
 from estimators import arrays, data, fitted, same, tiny
 from sklearn.metrics import f1_score
 
-from trainer.estimator import UNLABELLED, article_runs, encode
+from trainer.estimator import article_runs, encode
+from trainer.schema import UNLABELLED
 
 LONG = {"epochs": 60, "learning_rate": 5e-3}
 LABELS = ("news", "fundraising", "navigation", "caption")

@@ -120,5 +120,12 @@ def fold(text: str) -> Folded:
     return _keep(found, keep)
 
 
+def word_borders(cls: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where words begin and where they end; the text must begin and end with something else."""
+    is_word = (cls >= FIRST_WORD_CLASS) & (cls <= LAST_WORD_CLASS)
+    border = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
+    return border[0::2], border[1::2]
+
+
 def _keep(found: Folded, keep: NDArray[np.bool_]) -> Folded:
     return found if keep.all() else Folded(found.code[keep], found.cls[keep])

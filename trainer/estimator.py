@@ -18,14 +18,15 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
+from trainer.augmentation import thinned_views
 from trainer.context import Articles, Context, ContextSettings, ContextStage, to_weight_grid
-from trainer.features import FAMILIES, Batch, FeatureSettings, chunks, extract
+from trainer.features import FAMILIES, Batch, FeatureSettings, extract_all
 from trainer.network import Network
+from trainer.schema import UNLABELLED
 from trainer.text import Matrix, TextStage, bucket_counts, root_count, softmax
 
 Index = NDArray[np.intp]
 logger = logging.getLogger(__name__)
-UNLABELLED = -1
 _CLASS_WEIGHTS = {"sqrt": 0.5, "balanced": 1.0, "none": 0.0}  # power of the inverse frequency
 _UNSEEN = -12.0  # log-odds of a label without examples
 _BATCH = 256  # paragraphs of a mini-batch
@@ -184,7 +185,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         features = FeatureSettings(self.word_bits, self.pair_bits, self.char_bits, (self.char_ngrams[0], self.char_ngrams[1]))
         context = ContextSettings(self.near, self.window, tuple(self.sums))
         kept = [list(self.labels).index(name) for name in self.kept]
-        batches = [extract(run, features) for run in chunks([p for article in X for p in article])]
+        batches = extract_all([p for article in X for p in article], features)
         articles = Articles.build(batches, [len(a) for a in X])
         matrix = feature_matrix(batches, features)
         everything = np.arange(truth.size)
@@ -212,7 +213,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             earlier[:, held] = stage.scores(parts[:, :, held])
             log("first stage, out of fold")
         stages = []
-        views = [everything, *self._views(truth, article, kept)]
+        views = [everything, *thinned_views(truth, article, kept, self.views, self.seed)]
         row = np.concatenate(views)
         contexts = [Context(articles.select(rows), parts[:, :, rows], kept, context) for rows in views]
 
@@ -241,36 +242,6 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self.fold_[held] = number
         self.network_ = Network(text_stage(np.flatnonzero(truth != UNLABELLED)), tuple(stages), context, tuple(kept))
         log("first stage")
-
-    def _views(self, truth: Index, article: Index, kept: Sequence[int]) -> Iterator[Index]:
-        """Yield the paragraphs of all articles as other extractors might have left them, in order.
-
-        In each view every article loses a random share of its residue, so that the second stage also learns articles that
-        are nearly clean: half of them evenly, half as extractors do, much of what stands before and behind the story and
-        less of what stands in it. One in five loses its beginning or its end too.
-        """
-        rng = np.random.default_rng(self.seed)
-        count = int(article[-1]) + 1 if article.size else 0
-        i = np.arange(truth.size)
-        is_kept = np.isin(truth, kept)
-        is_residue = ~is_kept & (truth != UNLABELLED)
-        begin, end = np.searchsorted(article, np.arange(count)), np.searchsorted(article, np.arange(count), side="right")
-        first, last = np.full(count, truth.size), np.full(count, -1)
-        np.minimum.at(first, article[is_kept], i[is_kept])
-        np.maximum.at(last, article[is_kept], i[is_kept])
-        inside = (i > first[article]) & (i < last[article])
-        for _ in range(self.views):
-            evenly = rng.random(count)
-            as_extractor = rng.random(count) < 0.5
-            lost_inside = np.where(as_extractor, rng.uniform(0.0, 0.6, count), evenly)
-            lost_outside = np.where(as_extractor, rng.uniform(0.6, 1.0, count), evenly)
-            lost = np.where(inside, lost_inside[article], lost_outside[article])
-            keep = ~is_residue | (rng.random(truth.size) >= lost)
-            cut = np.floor(rng.random(count) * (end - begin)).astype(np.intp)
-            side = rng.random(count)
-            keep &= i >= np.where(side < 0.1, begin + cut, begin)[article]
-            keep &= i <= np.where(side > 0.9, begin + cut, end)[article]
-            yield np.flatnonzero(keep)
 
     def _weights(self, truth: Index) -> NDArray[np.float64]:
         count = np.bincount(truth[truth != UNLABELLED], minlength=len(self.labels))

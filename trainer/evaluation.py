@@ -15,10 +15,11 @@ from sklearn.model_selection import KFold, StratifiedGroupKFold
 from trainer.config import Config
 from trainer.dataset import Dataset
 from trainer.errors import InputError
-from trainer.estimator import UNLABELLED, encode
+from trainer.estimator import encode
 from trainer.grouping import join_near_duplicates
 from trainer.model import Classifier
 from trainer.policy import Policy, candidates
+from trainer.schema import UNLABELLED
 from trainer.text import Matrix
 from trainer.training import Trained, fit, make_policy
 
@@ -79,9 +80,11 @@ def cross_validate(
         split_sites: split articles at random instead, to show how much that flatters.
         progress: wraps the iterable of finished folds; gets their number too.
     """
-    groups = join_near_duplicates(dataset, config)
-    notes = [f"{groups.joined} articles were near-duplicates of one on another site and kept on its side of every split"]
-    group = np.arange(len(dataset.articles)) if split_sites else groups.group
+    if split_sites:
+        group, notes = np.arange(len(dataset.articles)), []
+    else:
+        group, joined = join_near_duplicates(dataset, config)
+        notes = [f"{joined} articles were near-duplicates of one on another site and kept on its side of every split"]
     folds = _folds(dataset, config, group, split_sites=split_sites)
     if len(folds) < config.evaluation.folds:
         notes.append(f"{len(folds)} folds instead of {config.evaluation.folds}: there are no more sites")
@@ -92,9 +95,7 @@ def cross_validate(
         absent = [name for k, name in enumerate(config.label_set.names) if not (scored.truth == k).any()]
         if absent:
             notes.append(f"fold {number} holds no {', '.join(absent)}; those paragraphs come from the other folds")
-    parts = [scored for scored, _ in results]
-    site = np.concatenate([_site_rows(dataset, held) for held in folds])
-    whole = Scored(*(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)))._replace(site=site)
+    whole = Scored(*(np.concatenate(arrays, axis=-1) for arrays in zip(*(scored for scored, _ in results), strict=True)))
     how = "articles split at random (leaky)" if split_sites else "site-grouped"
     title = f"{len(folds)}-fold cross-validation, {how}"
     thresholds = tuple(policy.thresholds for _, policy in results)
@@ -115,7 +116,7 @@ def evaluate_model(model: Classifier, dataset: Dataset, config: Config) -> Repor
         )
     everything = np.arange(len(dataset.articles))
     probability = model.predict_proba(dataset.texts).T
-    scored = _score(dataset, everything, config, probability, model.policy)._replace(site=_site_rows(dataset, everything))
+    scored = _score(dataset, everything, config, probability, model.policy)
     notes = []
     trained_on = model.info.get("data", {}).get("digest")
     if trained_on == dataset.digest:
@@ -132,7 +133,7 @@ def evaluate_training(dataset: Dataset, config: Config, trained: Trained) -> Rep
         "`trainer train --evaluate` gives fully nested ones"
     ]
     return report(
-        scored._replace(site=_site_rows(dataset, everything)),
+        scored,
         config,
         dataset,
         title=f"out-of-fold in training, {config.inner_folds} site-grouped folds",
@@ -212,13 +213,13 @@ def _run_fold(dataset: Dataset, config: Config, group: Index, held: Index) -> tu
 
 
 def _score(dataset: Dataset, rows: Index, config: Config, probability: Matrix, policy: Policy) -> Scored:
-    """Compare the probabilities of some articles with their labels; the sites are filled in later."""
+    """Compare the probabilities of some articles, given by number, with their labels."""
     part = dataset.select(rows)
     truth = encode(part.labels, list(config.label_set.names))
     known = truth != UNLABELLED
     chars = np.fromiter((len(text) for article in part.texts for text in article), np.intp, truth.size)
     label, _, reached = candidates(probability, config.label_set.kept, policy.thresholds)
-    return Scored(truth[known], label[known], probability[:, known], chars[known], reached[known], np.zeros(0, np.intp))
+    return Scored(truth[known], label[known], probability[:, known], chars[known], reached[known], _site_rows(dataset, rows))
 
 
 def _site_rows(dataset: Dataset, rows: Index) -> Index:

@@ -114,7 +114,7 @@ def _weights(network: Network, batch: Batch, family: int, k: int) -> Matrix:
 
 def _names(text: str, batch: Batch, family: int, settings: FeatureSettings) -> Iterator[str]:
     """Name the buckets of the one paragraph in a batch, in order."""
-    pad = max(settings.char_ngrams[1] - 1, 1)
+    pad = settings.gap
     code, cls = characters.fold("\n" * pad + text + "\n" * pad)
     if family == _SHAPE:
         for number, measure in enumerate(SHAPES):
@@ -126,7 +126,5 @@ def _names(text: str, batch: Batch, family: int, settings: FeatureSettings) -> I
             for at in range(len(shown) - pad):
                 yield f"‹{shown[at : at + size]}›"
         return
-    is_word = (cls >= characters.FIRST_WORD_CLASS) & (cls <= characters.LAST_WORD_CLASS)
-    border = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
-    words = [shown[begin:end] for begin, end in border.reshape(-1, 2)]
+    words = [shown[begin:end] for begin, end in zip(*characters.word_borders(cls), strict=True)]
     yield from words if family == _WORDS else (f"{a} {b}" for a, b in zip(["¶", *words], [*words, "¶"], strict=True))

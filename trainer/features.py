@@ -61,6 +61,11 @@ class FeatureSettings:
     char_ngrams: tuple[int, int] = (4, 4)
 
     @property
+    def gap(self) -> int:
+        """Separators between paragraphs, so many that no character n-gram touches two of them."""
+        return max(self.char_ngrams[1] - 1, 1)
+
+    @property
     def buckets(self) -> tuple[int, int, int, int]:
         """Buckets of each family, in the order of FAMILIES."""
         return 1 << self.word_bits, 1 << self.pair_bits, 1 << self.char_bits, SHAPE_BUCKETS
@@ -118,17 +123,20 @@ def chunks(paragraphs: Sequence[str]) -> Iterator[list[str]]:
         yield run
 
 
+def extract_all(paragraphs: Sequence[str], settings: FeatureSettings) -> list[Batch]:
+    """Extract the features of any number of paragraphs."""
+    return [extract(run, settings) for run in chunks(paragraphs)]
+
+
 def extract(texts: Sequence[str], settings: FeatureSettings) -> Batch:
     """Hash one run of normalised paragraphs, as `chunks` yields them."""
-    pad = max(settings.char_ngrams[1] - 1, 1)
+    pad = settings.gap
     gap = "\n" * pad
     code, cls = characters.fold(gap + gap.join(texts) + gap)
     edge = np.flatnonzero(code == 10).reshape(-1, pad)
     first, last = edge[:-1, -1] + 1, edge[1:, 0]  # paragraph i is code[first[i]:last[i]]
 
-    is_word = (cls >= characters.FIRST_WORD_CLASS) & (cls <= characters.LAST_WORD_CLASS)
-    border = np.flatnonzero(is_word[1:] != is_word[:-1]) + 1
-    start, end = border[0::2], border[1::2]
+    start, end = characters.word_borders(cls)
     running = np.cumsum(code * _POWER[: code.size], dtype=np.uint64)
     word = _word_hashes(running, start, end)
     word_indptr = np.append(np.searchsorted(start, first), start.size)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trainer.context import Articles, Context, ContextSettings, ContextStage
-from trainer.features import Batch, chunks, extract
+from trainer.features import Batch, extract_all
 from trainer.text import Matrix, TextStage, softmax
 
 
@@ -25,7 +25,7 @@ class Network(NamedTuple):
 
     def batches(self, paragraphs: Sequence[str]) -> list[Batch]:
         """Extract the features of any number of paragraphs."""
-        return [extract(run, self.text.settings) for run in chunks(paragraphs)]
+        return extract_all(paragraphs, self.text.settings)
 
     def probabilities(self, articles: Sequence[Sequence[str]]) -> Matrix:
         """Return probabilities [classes, paragraphs of all articles]; each article is judged by itself."""

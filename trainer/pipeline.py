@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from trainer.context import Articles, Context, ContextSettings, ContextStage
 from trainer.estimator import feature_matrix
-from trainer.features import FAMILIES, FeatureSettings, chunks, extract
+from trainer.features import FAMILIES, FeatureSettings, extract_all
 from trainer.model import Classifier
 from trainer.text import Matrix, TextStage
 
@@ -53,7 +53,7 @@ class ContextInputs(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: Sequence[Sequence[str]]) -> Matrix:  # noqa: N803
         """Return [paragraphs of all articles, inputs] for a list of articles, each a list of paragraphs."""
-        batches = [extract(run, self.features) for run in chunks([text for article in X for text in article])]
+        batches = extract_all([text for article in X for text in article], self.features)
         articles = Articles.build(batches, [len(article) for article in X])
         coef, bounds = _differences(self.text.coef_), np.cumsum([0, *self.features.buckets])
         matrix = feature_matrix(batches, self.features)

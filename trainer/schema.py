@@ -8,6 +8,7 @@ from typing import NamedTuple
 from trainer.errors import ConfigError
 
 MAX_LABELS = 64
+UNLABELLED = -1  # stands for the column of a label where there is none
 
 
 class Label(NamedTuple):

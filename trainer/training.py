@@ -11,11 +11,11 @@ import numpy as np
 from trainer.config import Config
 from trainer.dataset import Dataset
 from trainer.errors import InputError
-from trainer.estimator import UNLABELLED, ArticleClassifier, encode
+from trainer.estimator import ArticleClassifier, encode
 from trainer.grouping import join_near_duplicates
 from trainer.network import Network
 from trainer.policy import Policy, choose_thresholds
-from trainer.schema import LabelSet
+from trainer.schema import UNLABELLED, LabelSet
 from trainer.text import Matrix
 
 _MORE_SITES = "Add label files of other sites."
