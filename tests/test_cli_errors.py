@@ -68,7 +68,6 @@ USAGE = [
     ["filter", "a.txt", "--max-removed-share", "much"],
     ["filter", "a.txt", "--wrap", "sometimes"],
     ["evaluate", "--jobs", "many"],
-    ["info"],
     ["export", "model", "--format", "pickle"],
 ]
 

@@ -6,7 +6,7 @@ filters articles:
 
     import trainer
 
-    model = trainer.load("models/news-en")
+    model = trainer.load()                     # the English news model of the package; or a folder: "models/mine"
     result = model.filter(text)
     result.text      # the kept paragraphs
     result.removed   # what went: text, place, label, probability

@@ -30,6 +30,7 @@ from trainer.text import TextStage
 # under tests/models so that this stays true.
 FORMAT = 1
 
+DEFAULT = "news-en"  # the English news model that comes with the package
 WEIGHTS, METRICS, CARD = "model.safetensors", "metrics.json", "card.md"
 MAX_FILE_BYTES, MAX_HEADER_BYTES = 32 << 20, 1 << 20
 _DTYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype(np.int8), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
@@ -126,8 +127,30 @@ def check_free(folder: Path, *, force: bool) -> None:
         )
 
 
-def load(folder: Path | str) -> Classifier:
-    """Load a model folder, e.g. `trainer.load("models/news-en")`.
+def find(model: Path | str | None = None) -> Path:
+    """Return the folder of a model: the given one, or for none the English news model that comes with the package.
+
+    That one also answers to its bare name, `news-en`, where the working directory has no folder of this name. It lies within
+    the installed package, or beside it in a checkout.
+
+    Raises:
+        ArtifactError: this installation has no default model.
+    """
+    if model is not None and (str(model) != DEFAULT or Path(model).exists()):
+        return Path(model)
+    package = Path(__file__).resolve().parent
+    for home in (package, package.parent):
+        folder = home / "models" / DEFAULT
+        if (folder / WEIGHTS).is_file():
+            return folder
+    raise ArtifactError(
+        f"no default model ({DEFAULT}) in this installation",
+        hint="Train one, for example trainer train labels --out models/mine, and name it.",
+    )
+
+
+def load(model: Path | str | None = None) -> Classifier:
+    """Load a model folder, e.g. `trainer.load("models/mine")`; without one, the model that comes with the package (`find`).
 
     The file is data: it is checked whole (size, header, digest, names, types, shapes, finite values) before anything is
     built from it, and no part of it is ever run. Memory stays under a few times the file's size, at most 32 MB.
@@ -135,7 +158,7 @@ def load(folder: Path | str) -> Classifier:
     Raises:
         ArtifactError: the folder is missing, damaged, or of another format.
     """
-    folder = Path(folder)
+    folder = find(model)
     path = folder / WEIGHTS
     try:
         status = path.stat()

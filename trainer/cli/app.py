@@ -14,7 +14,7 @@ app = typer.Typer(
         "Find and remove what is not news in scraped articles: appeals, menus, teasers, captions.\n\n"
         "Label paragraphs, train and evaluate a model on them, filter articles with it."
     ),
-    epilog="Start: trainer train labels --out models/mine; trainer filter article.txt --model models/mine --diff",
+    epilog="Start: trainer filter article.txt --diff; or your own model: trainer train labels --out models/mine",
 )
 
 

@@ -21,7 +21,10 @@ def command(
     config: ConfigFile = None,
     overrides: Overrides = None,
     model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="Score this saved model instead of cross-validating.")
+        Path | None,
+        typer.Option(
+            "--model", "-m", help="Score this saved model instead of cross-validating; news-en is the one of the package."
+        ),
     ] = None,
     leakage: Annotated[bool, typer.Option("--leakage", help="Also split at random, to show how much that flatters.")] = False,
     json_file: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.cli.options import Force, say
+from trainer.cli.options import Force, ModelArgument, say
 
 NAME = "export"
 
@@ -20,9 +20,9 @@ class Format(StrEnum):
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: ModelArgument = None,
     format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.joblib,  # noqa: ARG001 (only one yet)
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [default: NAME.joblib]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write.", show_default="NAME.joblib")] = None,
     force: Force = False,
 ) -> None:
     """Export a model as a fitted scikit-learn pipeline, for notebooks.
@@ -35,7 +35,7 @@ def command(
     export(model, out, force=force)
 
 
-def export(model: Path, out: Path | None = None, *, force: bool = False) -> Path:
+def export(model: Path | None = None, out: Path | None = None, *, force: bool = False) -> Path:
     """Write the scikit-learn pipeline of a model folder and return the file's path."""
     import joblib
 

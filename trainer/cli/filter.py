@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from trainer import artifact, records
-from trainer.cli.options import DEFAULT_MODEL, Force, Model, progress_bar, say, stdout_console
+from trainer.cli.options import Force, Model, progress_bar, say, stdout_console
 from trainer.errors import InputError
 from trainer.explain import Explanation, explain
 from trainer.files import STDIO
@@ -40,7 +40,7 @@ def command(
             help="Articles: .txt, .jsonl, .jsonl.gz, .parquet, folders of them, or - for standard input.", show_default="-"
         ),
     ] = None,
-    model: Model = DEFAULT_MODEL,
+    model: Model = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -65,7 +65,8 @@ def command(
             "--max-removed-share",
             min=0,
             max=1,
-            help="Remove at most this share of an article's characters. [default: the model's]",
+            help="Remove at most this share of an article's characters.",
+            show_default="the model's",
         ),
     ] = None,
     force: Force = False,
@@ -75,9 +76,9 @@ def command(
     Fields of input records pass through. Nothing is removed silently: records list every removed paragraph with its label
     and probability, --diff shows them, and flags name the safety valves that acted.
 
-    Examples: trainer filter article.txt --model models/mine --diff
+    Examples: trainer filter article.txt --diff
     | trainer filter scraped.jsonl --out clean.jsonl
-    | cat article.txt | trainer filter -
+    | cat article.txt | trainer filter - --model models/mine
     """  # fmt: skip
     filter(
         paths or [STDIO],
@@ -96,7 +97,7 @@ def command(
 
 def filter(
     paths: Sequence[Path],
-    model: Path,
+    model: Path | None = None,
     *,
     out: Path | None = None,
     paragraphs: bool = False,

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from trainer.cli.options import stdout_console
+from trainer.cli.options import ModelArgument, stdout_console
 
 NAME = "info"
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: ModelArgument = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a model is: labels, thresholds, size, data, versions, results, card.
@@ -27,13 +27,14 @@ def command(
         _show(info(model))
 
 
-def info(model: Path) -> dict[str, Any]:
+def info(model: Path | None = None) -> dict[str, Any]:
     """Return everything a model folder says of itself, JSON-ready."""
     from trainer import artifact
 
-    classifier = artifact.load(model)
-    files = {path.name: path.stat().st_size for path in sorted(model.iterdir()) if path.is_file()}
-    card = model / artifact.CARD
+    folder = artifact.find(model)
+    classifier = artifact.load(folder)
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+    card = folder / artifact.CARD
     return {
         "name": classifier.name,
         "digest": classifier.digest,
@@ -42,7 +43,7 @@ def info(model: Path) -> dict[str, Any]:
         "policy": classifier.policy._asdict(),
         "files": files,
         "info": classifier.info,
-        "metrics": _read_json(model / artifact.METRICS),
+        "metrics": _read_json(folder / artifact.METRICS),
         "card": card.read_text("utf-8", "replace") if card.is_file() else "",
     }
 

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 DEFAULT_LABELS = Path("labels")
-DEFAULT_MODEL = Path("models/news-en")
 
 Labels = Annotated[
     list[Path] | None,
@@ -22,7 +21,10 @@ Labels = Annotated[
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", help="Settings, e.g. configs/news.toml or configs/fast.toml. [default: those of configs/news.toml]"
+        "--config",
+        "-c",
+        help="Settings, e.g. configs/news.toml or configs/fast.toml.",
+        show_default="those of configs/news.toml",
     ),
 ]
 Overrides = Annotated[
@@ -33,7 +35,9 @@ Overrides = Annotated[
         metavar="KEY=VALUE",
     ),
 ]
-Model = Annotated[Path, typer.Option("--model", "-m", help="Model folder.")]
+_COMES_WITH_IT = "the English news model that comes with the package"
+Model = Annotated[Path | None, typer.Option("--model", "-m", help="Model folder.", show_default=_COMES_WITH_IT)]
+ModelArgument = Annotated[Path | None, typer.Argument(help="Model folder.", show_default=_COMES_WITH_IT)]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
