@@ -37,7 +37,8 @@ def main() -> int:
         return 0
     floors = json.loads(FLOORS.read_text())
     config = load_config(ROOT / floors["config"])
-    dataset = load_labels([arguments.corpus, ROOT / "labels"] if floors["with_labels"] else [arguments.corpus], config.label_set)
+    files = [arguments.corpus, ROOT / "labels"] if floors["with_labels"] else [arguments.corpus]
+    dataset = load_labels(files, config.label_set, config.by_kind)
     begin = time.monotonic()
     report = cross_validate(dataset, config)
     show(report, Console(width=140, highlight=False))

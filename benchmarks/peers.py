@@ -31,7 +31,8 @@ LABELS = ROOT / "labels"
 
 def load_articles() -> Dataset:
     """Return the repository's labelled articles."""
-    return load_labels([LABELS], load_config().label_set)
+    config = load_config()
+    return load_labels([LABELS], config.label_set, config.by_kind)
 
 
 def train_model(folder: Path) -> Path:

@@ -24,7 +24,7 @@ ARTICLE = "f-029"
 
 def main() -> None:
     config = load_config()
-    dataset = load_labels([ROOT / "labels"], config.label_set)
+    dataset = load_labels([ROOT / "labels"], config.label_set, config.by_kind)
     rest = Dataset(tuple(article for article in dataset.articles if article.id != ARTICLE))
     article = next(article for article in dataset.articles if article.id == ARTICLE)
     with tempfile.TemporaryDirectory() as folder:

@@ -96,6 +96,18 @@ def test_labels_are_configuration(tmp_path):
     assert labels.kept == (0,)
 
 
+def test_kinds_of_labels_are_for_reading_label_files_alone():
+    config = load_config(
+        overrides=['labels=[{name="story", kept=true, kinds=["news"]}, {name="junk", kinds=["promo", "legal"]}]']
+    )
+    assert config.by_kind == {"news": "story", "promo": "junk", "legal": "junk"}
+    assert config.label_set.names == ("story", "junk")
+    plain = load_config(overrides=['labels=[{name="story", kept=true}, {name="junk"}]'])
+    assert plain.label_set == config.label_set
+    assert plain.digest != config.digest
+    assert load_config().by_kind == {}
+
+
 def test_configuration_is_frozen():
     with pytest.raises(ValueError, match="frozen"):
         load_config().seed = 3
@@ -201,6 +213,13 @@ def test_near_beyond_the_window_is_refused():
         ('[{name="a"}, {name="b"}]', "kept = true"),
         ('[{name="", kept=true}, {name="b"}]', "labels.0.name"),
         ('[{kept=true}, {name="b"}]', "labels.0.name"),
+        (
+            '[{name="a", kept=true, kinds=["x", "y"]}, {name="b", kinds=["y"]}]',
+            "labels: the kind 'y' is claimed by 'a' and by 'b'",
+        ),
+        ('[{name="a", kept=true, kinds="x"}, {name="b"}]', "labels.0.kinds"),
+        ('[{name="a", kept=true, kinds=[""]}, {name="b"}]', "labels.0.kinds.0"),
+        ('[{name="a", kept=true, kinds=[3]}, {name="b"}]', "labels.0.kinds.0"),
     ],
 )
 def test_label_sets_that_make_no_sense_are_refused(labels, cause):

@@ -9,7 +9,7 @@ from small import LABELS, ROOT, article, load, records, write
 
 from trainer.dataset import Dataset, load_labels
 from trainer.errors import InputError
-from trainer.schema import NEWS_LABELS
+from trainer.schema import NEWS_LABELS, Label, LabelSet
 
 FIRST = article(1, "a.example", ("The mayor resigned.", "news"), ("Donate now", "fundraising"), ("unsure", None))
 SECOND = article(2, "b.example", ("Rain is due.", "news"), ("Home | About", "navigation"))
@@ -310,6 +310,54 @@ def test_select_takes_articles_by_number(tmp_path):
 def test_article_without_paragraphs_is_taken(tmp_path):
     dataset = load(tmp_path / "x.jsonl", [*PAIR, article(3, "c.example")])
     assert dataset.summary()["articles"] == 3
+
+
+# ── labels by kind
+
+SET = LabelSet([Label("story", kept=True), Label("navigation"), Label("promo")])
+BY_KIND = {"news": "story", "promo": "promo"}
+KINDS_GIVEN = article(
+    3,
+    "c.example",
+    *[("The mayor resigned.", "news"), ("Three months for three crowns", "navigation"), ("Home", "navigation"), ("unsure", None)],
+)
+for _paragraph, _kind in zip(KINDS_GIVEN["paragraphs"], ["news", "promo", "interface", "promo"], strict=True):
+    _paragraph["kind"] = _kind
+
+
+def test_a_kind_that_a_label_claims_wins_over_the_label_in_the_file(tmp_path):
+    path = write(tmp_path / "x.jsonl", [KINDS_GIVEN, changed(KINDS_GIVEN, id="x-4", site="d.example")])
+    found = load_labels([path], SET, BY_KIND).articles[0]
+    assert found.labels == ("story", "promo", "navigation", None)  # what nobody has labelled stays so
+    assert found.kinds == ("news", "promo", "interface", "promo")
+
+
+def test_digest_is_that_of_the_labels_trained_on(tmp_path):
+    items = [KINDS_GIVEN, changed(KINDS_GIVEN, id="x-4", site="d.example")]
+    path = write(tmp_path / "x.jsonl", items)
+    by_kind = load_labels([path], SET, BY_KIND).digest
+    assert by_kind != load_labels([path], NEWS_LABELS).digest
+    for item in items:
+        for paragraph, label in zip(item["paragraphs"], ("story", "promo", "navigation", None), strict=True):
+            paragraph["label"] = label
+    assert by_kind == load_labels([write(tmp_path / "y.jsonl", items)], SET).digest
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"label": "news", "kind": None}, "paragraph 1: unknown label 'news'; known are story, navigation, promo."),
+        ({"label": "caption", "kind": "caption"}, "unknown label 'caption'; known are story, navigation, promo, and none claims"),
+        ({"label": "caption", "kind": ["promo"]}, "unknown label 'caption'"),
+        ({"label": ["promo"], "kind": "promo"}, "unknown label \"['promo']\""),
+    ],
+)
+def test_a_label_that_is_neither_in_the_set_nor_claimed_by_kind_is_refused(tmp_path, fields, cause):
+    path = write(tmp_path / "x.jsonl", [changed_paragraph(KINDS_GIVEN, 1, **fields)])
+    with pytest.raises(InputError) as caught:
+        load_labels([path], SET, BY_KIND)
+    assert str(caught.value).startswith(f"{path}:1: ")
+    assert cause in str(caught.value)
 
 
 # ── the labels of this repository

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from trainer.errors import ConfigError
 from trainer.schema import NEWS_LABELS, Label, LabelSet
@@ -16,6 +16,7 @@ from trainer.schema import NEWS_LABELS, Label, LabelSet
 Bits = Annotated[int, Field(ge=4, le=20)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class Section(BaseModel):
@@ -25,12 +26,13 @@ class Section(BaseModel):
 
 
 class LabelSection(Section):
-    """One label."""
+    """One label; paragraphs of the given `kinds` get it, whatever label stands in the file."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Name
     kept: bool = False
     colour: str = "#888888"
     hotkey: str = ""
+    kinds: Annotated[tuple[Name, ...], Field(strict=False)] = ()
 
 
 class Features(Section):
@@ -110,10 +112,25 @@ class Config(Section):
     policy: Filtering = Filtering()
     evaluation: Evaluation = Evaluation()
 
+    @field_validator("labels")
+    @classmethod
+    def _check_kinds(cls, labels: tuple[LabelSection, ...]) -> tuple[LabelSection, ...]:
+        owner: dict[str, str] = {}
+        for label in labels:
+            for kind in label.kinds:
+                if owner.setdefault(kind, label.name) != label.name:
+                    raise ValueError(f"the kind {kind!r} is claimed by {owner[kind]!r} and by {label.name!r}")
+        return labels
+
     @property
     def label_set(self) -> LabelSet:
         """The labels as the runtime knows them."""
-        return LabelSet([Label(**label.model_dump()) for label in self.labels])
+        return LabelSet([Label(**label.model_dump(exclude={"kinds"})) for label in self.labels])
+
+    @property
+    def by_kind(self) -> dict[str, str]:
+        """The label of each kind that a label claims, for `dataset.load_labels`."""
+        return {kind: label.name for label in self.labels for kind in label.kinds}
 
     @property
     def digest(self) -> str:

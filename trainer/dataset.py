@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ LABEL_SUFFIXES = (".jsonl", ".jsonl.gz")
 class LabelledArticle:
     """One article and the labels of its paragraphs (`None`: not labelled).
 
-    `where` is its file and line; `weight` how much its paragraphs count in training (not in evaluation).
+    `kinds` are as in the file, `where` is its file and line, `weight` how much its paragraphs count in training (not in
+    evaluation).
     """
 
     id: str
@@ -111,8 +112,13 @@ class Dataset:
         return Dataset(tuple(self.articles[i] for i in rows))
 
 
-def load_labels(paths: Iterable[Path | str], labels: LabelSet) -> Dataset:
+def load_labels(paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[str, str] | None = None) -> Dataset:
     """Read label files and folders of them (`*.jsonl`, `*.jsonl.gz`).
+
+    Args:
+        paths: files and folders. labels: the labels they may use.
+        by_kind: label of each kind that decides it, see `Config.by_kind`: a labelled paragraph of such a kind gets that label,
+            whatever label stands in the file.
 
     Raises:
         InputError: with file and line, for bad JSON, a missing field, an unknown label, or an article id that stands twice
@@ -122,7 +128,7 @@ def load_labels(paths: Iterable[Path | str], labels: LabelSet) -> Dataset:
     files = list(_label_files(paths))
     for file in files:
         for where, item in _records(file):
-            article = _article(item, where, labels)
+            article = _article(item, where, labels, by_kind or {})
             known = by_id.setdefault(article.id, article)
             if known is not article and known.content != article.content:
                 raise InputError(
@@ -157,7 +163,7 @@ def _records(file: Path) -> Iterator[tuple[str, Any]]:
             raise InputError(f"bad JSON ({reason})", where=where, hint="A label file holds one JSON object a line.") from None
 
 
-def _article(item: Any, where: str, labels: LabelSet) -> LabelledArticle:
+def _article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str, str]) -> LabelledArticle:
     def refuse(cause: str) -> InputError:
         return InputError(cause, where=where, hint='An article is {"id", "site", "source", "paragraphs": [{"text", "label"}]}.')
 
@@ -176,12 +182,14 @@ def _article(item: Any, where: str, labels: LabelSet) -> LabelledArticle:
             raise refuse(f"paragraph {index}: missing field 'text'")
         if "label" not in paragraph:
             raise refuse(f"paragraph {index}: missing field 'label' (null where it is not labelled)")
-        label, kind = paragraph["label"], paragraph.get("kind")
+        kind = paragraph["kind"] if isinstance(paragraph.get("kind"), str) else None
+        label = _decided(paragraph["label"], kind, by_kind)
         if label is not None and (not isinstance(label, str) or label not in labels.index):
-            raise refuse(f"paragraph {index}: unknown label {str(label)[:40]!r}; known are {', '.join(labels.names)}")
+            unclaimed = f", and none claims the kind {kind[:40]!r}" if kind and by_kind else ""
+            raise refuse(f"paragraph {index}: unknown label {str(label)[:40]!r}; known are {', '.join(labels.names)}{unclaimed}")
         texts.append(paragraph["text"])
         names.append(label)
-        kinds.append(kind if isinstance(kind, str) else None)
+        kinds.append(kind)
     weight = item.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= _MOST_WEIGHT:
         raise refuse(f"field 'weight' is not a number above 0 and up to {_MOST_WEIGHT}")
@@ -196,6 +204,11 @@ def _article(item: Any, where: str, labels: LabelSet) -> LabelledArticle:
         where,
         float(weight),
     )
+
+
+def _decided(label: Any, kind: str | None, by_kind: Mapping[str, str]) -> Any:
+    """Return the label that a kind decides, else the label in the file; what is not labelled stays so."""
+    return by_kind.get(kind, label) if isinstance(label, str) and kind is not None else label
 
 
 def _clashing_texts(articles: Sequence[LabelledArticle]) -> Iterator[str]:

@@ -73,7 +73,7 @@ def evaluate(
     if jobs == 0 or jobs < -1:
         raise InputError(f"--jobs is {jobs}", hint="Give a number of processes, or -1 for one a core.")
     settings = load_config(config, overrides)
-    dataset = load_labels(labels, settings.label_set)
+    dataset = load_labels(labels, settings.label_set, settings.by_kind)
     for note in dataset.notes:
         say(f"note: {note}")
     with ExitStack() as stack:

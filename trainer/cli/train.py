@@ -48,7 +48,7 @@ def train(
 
     settings = load_config(config, overrides)
     artifact.check_free(out, force=force)
-    dataset = load_labels(labels, settings.label_set)
+    dataset = load_labels(labels, settings.label_set, settings.by_kind)
     for note in dataset.notes:
         say(f"note: {note}")
     data = dataset.summary()
