@@ -183,7 +183,7 @@ class FastText:
         times = np.maximum(np.rint(weight * (share / share[share > 0].min())[truth]), 1).astype(np.intp)
         lines = [f"__label__{k} {_tokens(text)}\n" * n for text, k, n in zip(texts, truth, times, strict=True)]
         order = np.random.default_rng(0).permutation(len(lines))  # it goes through the file in order
-        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8", errors="replace") as file:
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
             file.writelines(lines[i] for i in order)
             file.flush()
             self.model_ = fasttext.train_supervised(file.name, thread=1, seed=1, verbose=0, **self.settings)
@@ -208,4 +208,4 @@ def _inverse_frequency(truth: NDArray[np.intp], classes: int, power: float) -> N
 
 def _tokens(text: str) -> str:
     """Lower case, and spaces between words and punctuation, as fastText's guide advises."""
-    return " ".join(_TOKEN.findall(text.lower()))
+    return " ".join(_TOKEN.findall(text.lower())).encode("utf-8", "replace").decode()

@@ -17,6 +17,7 @@ from trainer.config import Config
 from trainer.dataset import Dataset, load_labels
 from trainer.estimator import encode
 from trainer.evaluation import split_folds
+from trainer.files import read_lines
 from trainer.grouping import join_near_duplicates
 
 Index = NDArray[np.intp]
@@ -95,8 +96,7 @@ def load(corpus: Path, labels: Path | None, config: Config, limit: int | None = 
 
 def read_kept_by(corpus: Path) -> KeptBy:
     """Return which paragraphs of each page the extractors' outputs contain."""
-    with corpus.open(encoding="utf-8") as lines:
-        records = [json.loads(line) for line in lines if line.strip()]
+    records = [json.loads(line) for _, line in read_lines(corpus)]
     return {record["id"]: record.get("kept_by", {}) for record in records}
 
 
