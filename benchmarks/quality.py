@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from quality_parts import contest, plan, sections, showing
 from quality_parts import material as of_material
-from quality_parts import plan, sections, showing
 from quality_parts.figures import Sheet
 from quality_parts.jobs import Job, run
-from quality_parts.sections import Results
+from quality_parts.results import Results
 
 from trainer.config import Config, load_config
 from trainer.evaluation import resample_sites
@@ -31,6 +31,7 @@ from trainer.evaluation import resample_sites
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus" / "pages.jsonl"
 OUT = ROOT / "benchmarks" / "out" / "quality"
+DRAWS = 12
 
 
 def main() -> int:
@@ -160,7 +161,7 @@ class Bench:
         if "peers" not in self.arguments.only:
             return
         with self.attempt("peers"):
-            sheets = sections.peer_sheets(self.results, self.full or None, self.fitted, self.peer_notes)
+            sheets = contest.peer_sheets(self.results, self.full or None, self.fitted, self.peer_notes)
             self.sheets.update(sheets)
             keys = {"char_f1": "news characters", "macro_f1": "macro-F1, four labels"}
             self._plot(lambda file: showing.plot_bars(sheets["peers"].rows, keys, file), "peers.png")
@@ -186,7 +187,8 @@ class Bench:
     def _about(self) -> str:
         data = self.material.pages.dataset.summary()
         written = self.material.written.dataset.summary()
-        quick = self.arguments.limit or self.arguments.folds or self.arguments.config or self.arguments.set
+        given = self.arguments
+        quick = given.limit or given.folds or given.config or given.set or given.draws < DRAWS
         return (
             f"{'QUICK RUN, NOT THE REAL FIGURES: ' if quick else ''}{data['articles']:,} pages of {data['sites']:,} sites, "
             f"{data['paragraphs']:,} paragraphs; {written['articles']:,} written articles; {self.material.folds} folds by site, "
@@ -212,7 +214,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--no-labels", action="store_true", help="pages alone, without the written articles of labels/")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for text, JSON and plots")
     parser.add_argument("--jobs", type=int, default=-1, help="processes, -1 for one a core")
-    parser.add_argument("--draws", type=int, default=12, help="settings tried for each peer")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="settings tried for each peer")
     parser.add_argument("--config", type=Path, help="settings of the product; for quick runs")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting; for quick runs")
     parser.add_argument("--folds", type=int, help="for quick runs")

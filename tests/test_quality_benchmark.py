@@ -22,9 +22,9 @@ if not (BENCHMARKS / "quality.py").exists():
 sys.path.insert(0, str(BENCHMARKS))
 
 import quality  # noqa: E402
-from quality_parts import figures, material, plan, sections  # noqa: E402
+from quality_parts import contest, figures, material, plan, results  # noqa: E402
 from quality_parts.ablation import ABLATIONS, Ablation, without  # noqa: E402
-from quality_parts.jobs import Job, run, training_side  # noqa: E402
+from quality_parts.jobs import BASELINES, Job, run, training_side  # noqa: E402
 
 CONFIG = config("evaluation.folds=2")
 AS_THEY_ARE = np.ones((1, 2), np.intp)
@@ -177,27 +177,27 @@ def test_sheets_as_json_have_intervals_and_no_nan():
 def test_differences_are_paired():
     base = figures.Row("base", {"a": np.array([1.0, 2.0])})
     rows = [base, figures.Row("x", {"a": np.array([0.5, 1.0])}), figures.Row("failed", {}, "why")]
-    out = sections.with_differences(rows, base, ["a"], sign=-1)
+    out = results.with_differences(rows, base, ["a"], sign=-1)
     assert [row.figures.get("a difference", np.zeros(0)).tolist() for row in out] == [[], [0.5, 1.0], []]
 
 
 def test_what_fails_is_said_and_the_rest_goes_on(pages):
-    results = sections.Results(CONFIG, pages, {}, {}, {})
+    fits = results.Results(CONFIG, pages, {}, {}, {})
 
     def refuse():
         raise RuntimeError("no such luck")
 
-    assert results.row("a", refuse).note == "no such luck"
-    assert results.row("b", lambda: {"x": np.ones(2)}).figures["x"].sum() == 2
-    assert results.failures == ["a: no such luck"]
+    assert fits.row("a", refuse).note == "no such luck"
+    assert fits.row("b", lambda: {"x": np.ones(2)}).figures["x"].sum() == 2
+    assert fits.failures == ["a: no such luck"]
 
 
 def test_decisions_become_labels(pages):
-    results = sections.Results(CONFIG, pages, {}, {}, {})
-    found = results.decided(np.array([True, False]))
+    fits = results.Results(CONFIG, pages, {}, {}, {})
+    found = fits.decided(np.array([True, False]))
     names = CONFIG.label_set.names
     assert [names[k] for k in found.label] == ["news", "navigation"]
-    majority = sections.majority_predictions(results)
+    majority = contest.majority_predictions(fits)
     assert len(set(majority.label)) <= 2
     assert majority.label.size == pages.pages.article.size
 
@@ -210,14 +210,14 @@ def test_fits_run_once_and_failures_are_kept(tmp_path, pages, monkeypatch):
     assert "failed: InvalidParameterError" in failed[bad.id]
     monkeypatch.setattr("quality_parts.jobs._run", lambda *_: pytest.fail("it is there already"))
     again, _ = run(good, pages, tmp_path, 1)
-    results = sections.Results(CONFIG, pages, {"pages": resample_sites(6, CONFIG)}, again, failed)
-    found = sections.figures(results, sections.PAGES, results.predictions(good, sections.PAGES))
+    fits = results.Results(CONFIG, pages, {"pages": resample_sites(6, CONFIG)}, again, failed)
+    found = results.figures(fits, results.PAGES, fits.predictions(good, results.PAGES))
     assert found["macro_f1"].shape == (51,)
     assert np.isfinite(found["macro_f1"]).all()
     assert 0.2 < found["macro_f1"][0] < 1
-    row = results.row("bad", lambda: results.predictions([bad], sections.PAGES)._asdict())
+    row = fits.row("bad", lambda: fits.predictions([bad], results.PAGES)._asdict())
     assert row.note == failed[bad.id]
-    assert results.failures == [f"bad: {failed[bad.id]}"]
+    assert fits.failures == [f"bad: {failed[bad.id]}"]
 
 
 def taken(ablation: Ablation) -> np.ndarray:
@@ -282,3 +282,18 @@ def test_a_whole_run_on_few_pages(tmp_path, monkeypatch, capsys):
     whole = json.loads((tmp_path / "out" / "quality.json").read_text("utf-8"))
     assert {"full page", "residue", "residue curve", "short", "calibration", "learning curve"} <= set(whole["sheets"])
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"removal.png", "learning.png", "reliability.png"}
+
+
+def test_a_peer_that_fails_or_is_absent_is_said(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(plan.FastText, "is_installed", lambda: False)
+    monkeypatch.setitem(BASELINES, "TF-IDF", lambda *_, **__: 1 / 0)
+    quick = ["--no-labels", "--only", "peers", "--draws", "1", "--jobs", "1", "--out", str(tmp_path / "out")]
+    overrides = [part for setting in SETTINGS for part in ("--set", setting)]
+    monkeypatch.setattr(sys, "argv", ["quality.py", "--corpus", str(corpus(tmp_path)), *quick, *overrides])
+    assert quality.main() == 1
+    assert "TF-IDF: every fit of its search failed" in capsys.readouterr().err
+    text = (tmp_path / "out" / "quality.txt").read_text("utf-8")
+    assert "fastText: not installed" in text
+    assert "FAILED: TF-IDF" in text
+    assert "C4 lines" in text

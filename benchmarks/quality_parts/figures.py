@@ -18,6 +18,14 @@ from trainer.schema import LabelSet
 Figure = np.ndarray
 POINTS = {"0.2 %": 0.002, "0.5 %": 0.005, "1 %": 0.01}  # of the news characters lost
 BINS = 15  # of calibration
+TEXT_COLUMNS = (
+    ("char_precision", "micro precision", 3),
+    ("char_recall", "micro recall", 3),
+    ("char_f1", "micro F1", 3),
+    ("page_precision", "page mean precision", 3),
+    ("page_recall", "page mean recall", 3),
+    ("page_f1", "page mean F1", 3),
+)
 
 
 class Row(NamedTuple):

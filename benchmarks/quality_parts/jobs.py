@@ -29,6 +29,7 @@ from trainer.schema import UNLABELLED
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWING = {"report.py", "card.py", "explain.py", "pipeline.py", "records.py", "errors.py", "files.py", "__main__.py"}
+FITTING = ("ablation.py", "jobs.py", "material.py")
 BASELINES = {"fastText": FastText, "TF-IDF": TfidfLogistic}
 
 
@@ -95,7 +96,7 @@ class Predictions(NamedTuple):
 
 def code_digest() -> str:
     """Digest of the code and the library versions that results depend on."""
-    files = [*sorted((ROOT / "trainer").glob("*.py")), *sorted(Path(__file__).parent.glob("[ajm]*.py"))]
+    files = [*sorted((ROOT / "trainer").glob("*.py")), *(Path(__file__).parent / name for name in FITTING)]
     code = b"".join(path.read_bytes() for path in files if path.name not in SHOWING)
     return hashlib.sha256(code + json.dumps(training.versions()).encode()).hexdigest()
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from quality_parts.figures import (
     POINTS,
+    TEXT_COLUMNS,
     Figure,
     Row,
     Sheet,
@@ -22,106 +20,13 @@ from quality_parts.figures import (
     removal_figures,
     text_figures,
 )
-from quality_parts.jobs import Job, Outcome, Predictions, assemble, of
-from quality_parts.material import LONGEST, MARGIN, SHORT, SHORT_OF, WHOLE, Material
-from trainer.baselines import RULES
-from trainer.config import Config
+from quality_parts.jobs import of
+from quality_parts.material import LONGEST, MARGIN, SHORT, SHORT_OF, WHOLE
+from quality_parts.results import PAGES, PRODUCT, WRITTEN, Results, Variant, few_figures, figures, removal, with_differences
 from trainer.evaluation import Scored
 from trainer.schema import UNLABELLED
 
-PAGES, WRITTEN = f"pages/{WHOLE}", f"written/{WHOLE}"
-PRODUCT = "product"
 _GRID = np.logspace(-4, -1, 61)  # of the removal curves
-Variant = Sequence[Job]
-
-
-class Seen(NamedTuple):
-    """The labelled paragraphs of a view with their predictions; `removed`: by thresholds and valves; `page`: article number."""
-
-    scored: Scored
-    is_news: np.ndarray
-    residue: np.ndarray
-    removed: np.ndarray
-    page: np.ndarray
-
-
-@dataclass
-class Results:
-    """A run's fits; `weights`: bootstrap draws of sites of each collection; `failures` gathers what went wrong."""
-
-    config: Config
-    material: Material
-    weights: dict[str, np.ndarray]
-    outcomes: dict[str, Outcome]
-    failed: dict[str, str]
-    failures: list[str] = field(default_factory=list)
-
-    def predictions(self, variant: Variant, which: str) -> Predictions:
-        """Out-of-fold predictions of a variant; the reason as RuntimeError where a fit failed."""
-        reasons = [self.failed[job.id] for job in variant if job.id in self.failed]
-        if reasons:
-            raise RuntimeError(reasons[0])
-        return assemble(self.material, self.config, [self.outcomes[job.id] for job in variant], which)
-
-    def row(self, name: str, figures: Callable[[], Mapping[str, Figure]], note: str = "") -> Row:
-        """Return a row; where its figures cannot be had, one that says why."""
-        try:
-            return Row(name, figures(), note)
-        except Exception as error:  # the rest of the table goes on; the exit code says that something failed
-            if not isinstance(error, RuntimeError):
-                traceback.print_exc()
-            self.failures.append(f"{name}: {error}")
-            return Row(name, {}, f"{error}")
-
-    def see(self, which: str, found: Predictions) -> Seen:
-        """Put predictions beside the truth."""
-        collection, view = of(self.material, which)
-        known = collection.truth[view.rows] != UNLABELLED
-        rows = view.rows[known]
-        scored = Scored(
-            collection.truth[rows],
-            found.label[known],
-            found.probability[:, known],
-            collection.chars[rows],
-            found.reached[known],
-            collection.site[rows],
-        )
-        is_news = np.isin(scored.truth, self.config.label_set.kept)
-        return Seen(scored, is_news, found.residue[known], found.removed[known], collection.article[rows])
-
-    def decided(self, keep: np.ndarray) -> Predictions:
-        """Predictions of something that only keeps or drops: kept is news, the rest the commonest of the other labels."""
-        names, kept = self.config.label_set.names, list(self.config.label_set.kept)
-        truth = self.material.pages.truth
-        others = [k for k in range(len(names)) if k not in kept]
-        rest = max(others, key=lambda k: int((truth == k).sum()))
-        label = np.where(keep, kept[0], rest)
-        return Predictions(np.zeros((len(names), keep.size)), label, (~keep).astype(float), ~keep, ~keep)
-
-
-def figures(results: Results, which: str, found: Predictions, *, ranked: bool = True) -> dict[str, Figure]:
-    """All label and character figures of predictions on a view."""
-    seen, weights = results.see(which, found), results.weights[which.partition("/")[0]]
-    labels, scored = results.config.label_set, seen.scored
-    is_kept = np.isin(scored.label, labels.kept)
-    return {
-        **label_figures(scored, labels, weights, ranked=ranked),
-        **text_figures(scored.chars, seen.is_news, is_kept, seen.page, scored.site, weights),
-    }
-
-
-def removal(results: Results, which: str, found: Predictions, points: Mapping[str, float] = POINTS) -> dict[str, Figure]:
-    """Junk removed at points of news lost, and what thresholds from the training side remove, without and with the valves."""
-    seen, weights = results.see(which, found), results.weights["pages"]
-    chars, site = seen.scored.chars, seen.scored.site
-    curve = junk_removed(seen.residue, chars, seen.is_news, site, weights, list(points.values()))
-    thresholds = removal_figures(chars, seen.is_news, seen.scored.removed, site, weights)
-    valves = removal_figures(chars, seen.is_news, seen.removed, site, weights)
-    return {
-        **{f"junk_at {name}": curve[:, i] for i, name in enumerate(points)},
-        **thresholds,
-        **{f"{key} valves": values for key, values in valves.items()},
-    }
 
 
 def full_page(results: Results, variant: Variant) -> dict[str, Sheet]:
@@ -232,127 +137,6 @@ def calibration(results: Results, variant: Variant) -> tuple[dict[str, Sheet], d
     return {"calibration": Sheet(title, (("ece", "ECE", 4),), rows)}, points
 
 
-def rule_predictions(results: Results, name: str) -> Predictions:
-    """What a rule keeps of each page."""
-    return results.decided(np.array([keep for texts in results.material.pages.dataset.texts for keep in RULES[name](texts)]))
-
-
-def majority_predictions(results: Results) -> Predictions:
-    """The commonest label of the training side, everywhere."""
-    pages, classes = results.material.pages, len(results.config.labels)
-    label = np.zeros(pages.article.size, np.intp)
-    of_row = pages.fold[pages.article]
-    for fold in range(results.material.folds):
-        training = pages.truth[(of_row != fold) & (pages.truth != UNLABELLED)]
-        label[of_row == fold] = np.bincount(training, minlength=classes).argmax()
-    keep = np.isin(label, results.config.label_set.kept)
-    return results.decided(keep)._replace(label=label)
-
-
-def extractor_predictions(results: Results, name: str) -> Predictions:
-    """An extractor's output taken for news."""
-    keep = np.zeros(results.material.pages.article.size, bool)
-    keep[results.material.pages.views[name].rows] = True
-    return results.decided(keep)
-
-
-def peer_sheets(
-    results: Results, product: Variant | None, fitted: Mapping[str, Variant], notes: Mapping[str, str]
-) -> dict[str, Sheet]:
-    """All peers on full pages; those with scores also on written articles and as filters of the residue."""
-    named: dict[str, Callable[[], Mapping[str, Figure]]] = {}
-    if product:
-        named[PRODUCT] = lambda: {
-            **figures(results, PAGES, results.predictions(product, PAGES)),
-            **_written(results, product),
-        }
-    for name, variant in fitted.items():
-        named[name] = lambda variant=variant: {
-            **figures(results, PAGES, results.predictions(variant, PAGES)),
-            **_written(results, variant),
-        }
-    named["majority"] = lambda: figures(results, PAGES, majority_predictions(results), ranked=False)
-    for name in RULES:
-        named[name] = lambda name=name: figures(results, PAGES, rule_predictions(results, name), ranked=False)
-    for name in results.material.extractors:
-        named[name] = lambda name=name: figures(results, PAGES, extractor_predictions(results, name), ranked=False)
-    rows = [results.row(name, build, notes.get(name, "")) for name, build in named.items()]
-    rows += [Row(name, {}, note) for name, note in notes.items() if name not in named]
-    rows = with_differences(rows, rows[0] if product else None, ("macro_f1", "char_f1"), sign=-1)
-    names = results.config.label_set.names
-    label_columns = [("macro_f1", "macro-F1", 3), *((f"{name}.f1", f"F1 {name}", 3) for name in names)]
-    last = [("macro_f1 difference", "product − peer, macro-F1", 3)]
-    plain = [row._replace(note="") for row in rows]
-    scored = [row for row in plain if row.name == PRODUCT or row.name in fitted]
-    return {
-        "peers": Sheet(
-            "peers, full page, labels (what only keeps or drops: kept is news, the rest navigation)",
-            [*label_columns, *last],
-            rows,
-        ),
-        "peers, news": Sheet(
-            "peers, full page, news characters", [*_TEXT_COLUMNS, ("char_f1 difference", "product − peer, micro F1", 3)], plain
-        ),
-        "peers, ranking": Sheet("peers, average precision and written articles", _ranking_columns(names), scored),
-        **_peer_filters(results, product, fitted),
-    }
-
-
-def _written(results: Results, variant: Variant) -> dict[str, Figure]:
-    if not results.material.written.article.size:
-        return {}
-    found = figures(results, WRITTEN, results.predictions(variant, WRITTEN), ranked=False)
-    return {f"written {key}": values for key, values in found.items()}
-
-
-def _peer_filters(results: Results, product: Variant | None, fitted: Mapping[str, Variant]) -> dict[str, Sheet]:
-    """Junk removed at 0.5 % of news lost from each residue, by whatever has scores; peers score each paragraph by itself."""
-    contestants = {**({PRODUCT: product} if product else {}), **fitted}
-    rows = []
-    for view in (WHOLE, *results.material.extractors):
-
-        def build(view: str = view) -> dict[str, Figure]:
-            out = {}
-            for name, variant in contestants.items():
-                if any(job.id in results.failed for job in variant):
-                    continue
-                if name == PRODUCT:
-                    found = results.predictions(variant, f"pages/{view}")
-                else:
-                    rows_of = results.material.pages.views[view].rows
-                    found = Predictions(*(values[..., rows_of] for values in results.predictions(variant, PAGES)))
-                seen = results.see(f"pages/{view}", found)
-                weights = results.weights["pages"]
-                curve = junk_removed(seen.residue, seen.scored.chars, seen.is_news, seen.scored.site, weights, [POINTS["0.5 %"]])
-                out[name] = curve[:, 0]
-            return out
-
-        rows.append(results.row(view if view != WHOLE else "full page", build))
-    columns = [(name, name, 3) for name in contestants]
-    return {"peers as filters": Sheet("peers as filters: share of junk characters removed at 0.5 % of news lost", columns, rows)}
-
-
-def with_differences(rows: Sequence[Row], base: Row | None, keys: Sequence[str], sign: int = 1) -> list[Row]:
-    """Return the rows with "key difference": row − base, or base − row where `sign` is -1; paired, draw by draw."""
-    if base is None:
-        return list(rows)
-    out = []
-    for row in rows:
-        known = [key for key in keys if key in row.figures and key in base.figures and row is not base]
-        gaps = {f"{key} difference": sign * (row.figures[key] - base.figures[key]) for key in known}
-        out.append(row._replace(figures={**row.figures, **gaps}))
-    return out
-
-
-def few_figures(results: Results, variant: Variant) -> dict[str, Figure]:
-    """What ablations and the learning curve are judged by."""
-    out = figures(results, PAGES, results.predictions(variant, PAGES), ranked=False)
-    if SHORT_OF in results.material.pages.views:
-        which = f"pages/{SHORT_OF}"
-        out[f"junk_at {SHORT_OF}"] = removal(results, which, results.predictions(variant, which))["junk_at 0.5 %"]
-    return {**out, **_written(results, variant)}
-
-
 def ablation_sheet(results: Results, reference: Variant, variants: Mapping[str, Variant], how: str) -> dict[str, Sheet]:
     """What is lost with each thing taken away."""
     rows = [results.row("nothing taken away", lambda: few_figures(results, reference))]
@@ -407,18 +191,10 @@ _LABEL_COLUMNS = (
     ("average_precision", "average precision", 3),
     ("support", "support", 0),
 )
-_TEXT_COLUMNS = (
-    ("char_precision", "micro precision", 3),
-    ("char_recall", "micro recall", 3),
-    ("char_f1", "micro F1", 3),
-    ("page_precision", "page mean precision", 3),
-    ("page_recall", "page mean recall", 3),
-    ("page_f1", "page mean F1", 3),
-)
-_OVERALL_COLUMNS = (("macro_f1", "macro-F1", 3), ("accuracy", "accuracy", 3), *_TEXT_COLUMNS)
+_OVERALL_COLUMNS = (("macro_f1", "macro-F1", 3), ("accuracy", "accuracy", 3), *TEXT_COLUMNS)
 _REMOVAL_COLUMNS = (("news_lost_per_1000", "news lost per 1,000", 2), ("junk_removed", "junk removed", 3))
 _VALVE_COLUMNS = (("news_lost_per_1000 valves", "with valves: lost", 2), ("junk_removed valves", "with valves: junk removed", 3))
-_AFTER_COLUMNS = (*_TEXT_COLUMNS[:3], ("page_f1", "page mean F1", 3), ("char_f1 gain", "micro F1, gain", 3), *_REMOVAL_COLUMNS)
+_AFTER_COLUMNS = (*TEXT_COLUMNS[:3], ("page_f1", "page mean F1", 3), ("char_f1 gain", "micro F1, gain", 3), *_REMOVAL_COLUMNS)
 _CURVE_COLUMNS = (*((f"junk_at {name}", f"at {name} lost", 3) for name in POINTS), *_REMOVAL_COLUMNS, *_VALVE_COLUMNS)
 _SHORT_COLUMNS = (
     ("articles", "articles", 0),
@@ -427,11 +203,6 @@ _SHORT_COLUMNS = (
     *_REMOVAL_COLUMNS,
     *_VALVE_COLUMNS,
 )
-
-
-def _ranking_columns(names: Sequence[str]) -> list[tuple[str, str, int]]:
-    ranked = [(f"{name}.average_precision", f"AP {name}", 3) for name in names]
-    return [*ranked, ("written macro_f1", "written: macro-F1", 3), ("written fundraising.f1", "written: F1 fundraising", 3)]
 
 
 def _few_columns(names: Sequence[str]) -> list[tuple[str, str, int]]:
