@@ -19,7 +19,7 @@ from trainer.estimator import encode
 from trainer.grouping import join_near_duplicates
 from trainer.model import Classifier
 from trainer.policy import Policy, candidates
-from trainer.schema import UNLABELLED
+from trainer.schema import UNLABELLED, LabelSet
 from trainer.text import Matrix
 from trainer.training import Trained, fit, make_policy
 
@@ -40,6 +40,17 @@ class Scored(NamedTuple):
     chars: Index
     removed: NDArray[np.bool_]
     site: Index
+
+
+class Measures(NamedTuple):
+    """Figures of all resamples, first axis, the data as they are first.
+
+    `per_label`: metric → [resamples, classes]. `overall`: metric → [resamples]. `confusion`: [resamples, true, predicted].
+    """
+
+    per_label: dict[str, Matrix]
+    overall: dict[str, Matrix]
+    confusion: Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,7 @@ def cross_validate(
     else:
         group, joined = join_near_duplicates(dataset, config)
         notes = [f"{joined} articles were near-duplicates of one on another site and kept on its side of every split"]
-    folds = _folds(dataset, config, group, split_sites=split_sites)
+    folds = split_folds(dataset, config, group, split_sites=split_sites)
     if len(folds) < config.evaluation.folds:
         notes.append(f"{len(folds)} folds instead of {config.evaluation.folds}: there are no more sites")
     work = (delayed(_run_fold)(dataset, config, group, held) for held in folds)
@@ -153,30 +164,19 @@ def report(
 ) -> Report:
     """Compute every figure of a report, with intervals from resampling sites."""
     labels = config.label_set
-    classes = len(labels)
     sites, site = np.unique(scored.site, return_inverse=True)
-    rng = np.random.default_rng(config.seed)
-    draws = rng.multinomial(len(sites), np.full(len(sites), 1 / len(sites)), size=config.evaluation.resamples)
-    weights = np.concatenate([np.ones((1, len(sites)), np.intp), draws])  # the first row is the data as they are
-
-    cell = (site * classes + scored.truth) * classes + scored.label
-    per_site = np.bincount(cell, minlength=len(sites) * classes**2).reshape(len(sites), -1)
-    confusion = (weights @ per_site).reshape(-1, classes, classes)
-    per_label = _label_metrics(confusion)
-    precision = np.array([_average_precision(scored, k, site, weights) for k in range(classes)]).T
-    per_label["average_precision"] = precision
-    kept = np.isin(scored.truth, labels.kept)
-    overall = {
-        "macro_f1": _mean_of_present(per_label["f1"]),
-        "accuracy": confusion.trace(axis1=1, axis2=2) / confusion.sum(axis=(1, 2)),
-        **_character_metrics(scored, kept, np.isin(scored.label, labels.kept), site, weights),
-    }
+    scored, weights = scored._replace(site=site), resample_sites(len(sites), config)
+    measures = measure(scored, labels, weights)
+    measures.per_label["average_precision"] = average_precision(scored, len(labels), weights)
+    confusion = measures.confusion
     return Report(
         title=title,
         labels=labels.names,
         support=tuple(int(x) for x in confusion[0].sum(axis=1)),
-        per_label={name: tuple(_interval(values[:, k]) for k in range(classes)) for name, values in per_label.items()},
-        overall={name: _interval(values) for name, values in overall.items()},
+        per_label={
+            name: tuple(interval(values[:, k]) for k in range(len(labels))) for name, values in measures.per_label.items()
+        },
+        overall={name: interval(values) for name, values in measures.overall.items()},
         confusion=tuple(tuple(int(x) for x in row) for row in confusion[0]),
         thresholds=thresholds,
         data=dataset.summary(),
@@ -184,8 +184,39 @@ def report(
     )
 
 
-def _folds(dataset: Dataset, config: Config, group: Index, *, split_sites: bool) -> list[Index]:
-    """Return the article numbers held out in each fold."""
+def resample_sites(sites: int, config: Config) -> Index:
+    """Return how often each site counts, [1 + resamples, sites]: the first row is the data as they are, then bootstrap draws."""
+    rng = np.random.default_rng(config.seed)
+    draws = rng.multinomial(sites, np.full(sites, 1 / sites), size=config.evaluation.resamples)
+    return np.concatenate([np.ones((1, sites), np.intp), draws])
+
+
+def measure(scored: Scored, labels: LabelSet, weights: Index) -> Measures:
+    """Compute the figures of a report, but for average precision, once for each row of `weights` from `resample_sites`.
+
+    `scored.site` are columns of `weights`; probabilities are not looked at.
+    """
+    classes, site = len(labels), scored.site
+    cell = (site * classes + scored.truth) * classes + scored.label
+    per_site = np.bincount(cell, minlength=weights.shape[1] * classes**2).reshape(weights.shape[1], -1)
+    confusion = (weights @ per_site).reshape(-1, classes, classes)
+    per_label = _label_metrics(confusion)
+    kept = np.isin(scored.truth, labels.kept)
+    overall = {
+        "macro_f1": _mean_of_present(per_label["f1"]),
+        "accuracy": confusion.trace(axis1=1, axis2=2) / confusion.sum(axis=(1, 2)),
+        **_character_metrics(scored, kept, np.isin(scored.label, labels.kept), site, weights),
+    }
+    return Measures(per_label, overall, confusion)
+
+
+def average_precision(scored: Scored, classes: int, weights: Index) -> Matrix:
+    """Compute the average precision of each label, [resamples, classes]; see `measure`."""
+    return np.array([_average_precision(scored, k, scored.site, weights) for k in range(classes)]).T
+
+
+def split_folds(dataset: Dataset, config: Config, group: Index, *, split_sites: bool = False) -> list[Index]:
+    """Return the article numbers held out in each fold; groups are whole unless `split_sites`."""
     count = min(config.evaluation.folds, int(np.unique(group).size))
     if count < 2:
         raise InputError(
@@ -275,7 +306,7 @@ def _character_metrics(
         }
 
 
-def _interval(values: Matrix) -> Interval:
+def interval(values: Matrix) -> Interval:
     """Return the value on the data and the 2.5 and 97.5 % quantiles over the resamples (percentile bootstrap)."""
     resampled = values[1:][~np.isnan(values[1:])]
     low, high = np.quantile(resampled, [0.025, 0.975]) if resampled.size else (np.nan, np.nan)

@@ -1,0 +1,1 @@
+"""Parts of quality.py: what is measured on, the fits, the figures, and how they are shown."""
