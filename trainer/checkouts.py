@@ -61,7 +61,7 @@ def read(checkouts: Path, repo: str, commit: str, path: str) -> bytes:
     file = f"{commit}:{path}"
     if int(_git(clone, "cat-file", "-s", file, otherwise=NO_FILE)) > MAX_FILE:
         raise InputError(f"the file has more than {MAX_FILE:,} bytes")
-    data = _git(clone, "cat-file", "blob", file, otherwise=NO_FILE)  # git show could convert what was committed
+    data = _git(clone, "cat-file", "blob", file, otherwise=NO_FILE)  # git show would take a folder too
     return _unpacked(data) if path.endswith(".gz") else data
 
 

@@ -161,9 +161,8 @@ def _article(item: Any, where: str, labels: LabelSet) -> LabelledArticle:
         if not isinstance(item.get(key), str) or not item[key]:
             raise refuse(f"missing field {key!r}" if key not in item else f"field {key!r} is not a text")
     if not isinstance(item.get("paragraphs"), list):
-        if "blocks" in item:
-            raise _standoff(where)
-        raise refuse("missing field 'paragraphs'" if "paragraphs" not in item else "field 'paragraphs' is not a list")
+        cause = "missing field 'paragraphs'" if "paragraphs" not in item else "field 'paragraphs' is not a list"
+        raise _standoff(where) if "blocks" in item else refuse(cause)
     texts, names, kinds = [], [], []
     for index, paragraph in enumerate(item["paragraphs"]):
         if not isinstance(paragraph, dict):

@@ -184,8 +184,8 @@ def _page(item: Any) -> Page:
     if not isinstance(item, dict):
         raise InputError(f"expected an object, got {type(item).__name__}")
     for field in FIELDS[:-1]:
-        if not isinstance(item.get(field), str) or not item[field]:
-            raise InputError(f"missing field {field!r}" if field not in item else f"field {field!r} is not a text")
+        if not isinstance(item.get(field), str) or not item[field].strip() or not item[field].isprintable():
+            raise InputError(f"missing field {field!r}" if field not in item else f"field {field!r} is not a line of text")
     if further := sorted(item.keys() - set(FIELDS)):
         raise InputError(f"unknown field {further[0][:40]!r}")
     if cause := checkouts.flaw(item["repo"], item["commit"], item["path"]):

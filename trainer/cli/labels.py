@@ -86,6 +86,7 @@ def _show(report: dict[str, Any]) -> None:
     if len(report["changed"]) > MOST_SHOWN:
         line(f"changed: {len(report['changed']) - MOST_SHOWN:,} further pages; see --json")
     for entry in report["missing"]:
-        line(f"missing: {entry['pages']:,} pages of {entry['repo']} at {entry['commit']}: {entry['reason']}")
+        pages = "1 page" if entry["pages"] == 1 else f"{entry['pages']:,} pages"
+        line(f"missing: {pages} of {entry['repo']} at {entry['commit']}: {entry['reason']}")
         if entry["next"]:
             line(f"  {entry['next']}")
