@@ -63,3 +63,40 @@ ODD_PIECES = (
 any_text = st.text(st.characters(), max_size=80)
 odd_text = st.lists(st.one_of(st.sampled_from(ODD_PIECES), st.text(st.characters(), max_size=6)), max_size=40).map("".join)
 texts = st.one_of(any_text, odd_text)
+
+# HTML, from sound to senseless: an element opened, closed or left open, with text between.
+TAGS = "p div li ul h1 td tr table section br html head body script style select svg a b i span p:x frameset".split()
+ATTRIBUTES = ("", " hidden", ' style="display: none"', ' aria-hidden="true"', ' class="a>b"', " a=1 a=2", "/")
+PIECES = (
+    " ",
+    "\n",
+    "Tide",
+    "two words",
+    "&amp;",
+    "&nbsp;",
+    "&#0;",
+    "&#xd800;",
+    "&x;",
+    "<!-- c -->",
+    "<!--",
+    "<![CDATA[x]]>",
+    "<?pi?>",
+)
+WRECKS = (
+    "<",
+    ">",
+    "</",
+    "<!",
+    "&",
+    '"',
+    "\x00",
+    "\ufeff",
+    "\ud800",
+    "é",
+    "<!DOCTYPE html>",
+    '<?xml version="1.0" encoding="utf-16"?>',
+)
+tags = st.builds("<{}{}>".format, st.sampled_from(TAGS), st.sampled_from(ATTRIBUTES))
+closing_tags = st.sampled_from(TAGS).map("</{}>".format)
+markup = st.lists(st.one_of(tags, closing_tags, st.sampled_from((*PIECES, *WRECKS))), max_size=60).map("".join)
+digests = st.text("0123456789abcdef", min_size=12, max_size=12)

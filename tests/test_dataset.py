@@ -358,13 +358,30 @@ def test_a_label_that_is_neither_in_the_set_nor_claimed_by_kind_is_refused(tmp_p
         load_labels([path], SET, BY_KIND)
     assert str(caught.value).startswith(f"{path}:1: ")
     assert cause in str(caught.value)
+STANDOFF = {"id": "s", "site": "s.example", "repo": "o/n", "commit": "0" * 40, "path": "s.html", "blocks": "0123456789abn"}
+
+
+@pytest.mark.parametrize("name", ["pages.standoff.jsonl", "pages.standoff.jsonl.gz"])
+def test_standoff_files_in_a_folder_are_passed_over(tmp_path, name):
+    write(tmp_path / name, [STANDOFF])
+    with pytest.raises(InputError, match="no label files"):
+        load_labels([tmp_path], NEWS_LABELS)
+    write(tmp_path / "pages.jsonl", PAIR)
+    assert len(load_labels([tmp_path], NEWS_LABELS).articles) == 2
+
+
+def test_standoff_file_given_as_labels_says_to_hydrate_it(tmp_path):
+    path = write(tmp_path / "x.jsonl", [*PAIR, STANDOFF])
+    with pytest.raises(InputError, match=r"x\.jsonl:3: holds hashes of paragraphs.*trainer labels hydrate"):
+        load_labels([path], NEWS_LABELS)
 
 
 # ── the labels of this repository
 
+FILES = sorted(path for path in LABELS.glob("*.jsonl") if not path.name.startswith("public-pages."))  # those may be rebuilt there
 LINES = [
     (f"{path.name}:{number}", json.loads(line))
-    for path in sorted(LABELS.glob("*.jsonl"))
+    for path in FILES
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
 ]
 KINDS = {
@@ -376,8 +393,9 @@ KINDS = {
 
 
 def test_labels_of_the_repository_load():
-    dataset = load_labels([LABELS], NEWS_LABELS)
+    dataset = load_labels(FILES, NEWS_LABELS)
     assert len(dataset.articles) == len(LINES)
+    assert {article.id for article in dataset.articles} <= {article.id for article in load_labels([LABELS], NEWS_LABELS).articles}
     assert set(dataset.counts()) - {None} == set(NEWS_LABELS.names)
 
 
@@ -422,8 +440,8 @@ def test_seed_labels_hold_the_lines_of_the_seed_texts_in_order():
 
 
 def test_label_order_in_memory_is_that_of_site_and_content():
-    once = load_labels([LABELS], NEWS_LABELS)
-    files = sorted(LABELS.glob("*.jsonl"), key=lambda _: random.random())
+    once = load_labels(FILES, NEWS_LABELS)
+    files = sorted(FILES, key=lambda _: random.random())
     assert [a.id for a in load_labels(files, NEWS_LABELS).articles] == [a.id for a in once.articles]
 
 

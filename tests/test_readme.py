@@ -91,3 +91,5 @@ def test_every_command_is_in_the_readme() -> None:
 
     text = (ROOT / "README.md").read_text("utf-8") + (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert all(f"trainer {command.name}" in text or f"`{command.name}`" in text for command in app.registered_commands)
+    for group in app.registered_groups:
+        assert all(f"trainer {group.name} {command.name}" in text for command in group.typer_instance.registered_commands)

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainer.errors import InputError
-from trainer.files import read_lines
+from trainer.files import STANDOFF_SUFFIXES, read_json_lines
 from trainer.schema import LabelSet
 
 _MOST_WEIGHT = 100
@@ -113,7 +113,7 @@ class Dataset:
 
 
 def load_labels(paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[str, str] | None = None) -> Dataset:
-    """Read label files and folders of them (`*.jsonl`, `*.jsonl.gz`).
+    """Read label files and folders of them (`*.jsonl`, `*.jsonl.gz`, but not `*.standoff.jsonl`, which hold no texts).
 
     Args:
         paths: files and folders. labels: the labels they may use.
@@ -127,7 +127,7 @@ def load_labels(paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[
     by_id: dict[str, LabelledArticle] = {}
     files = list(_label_files(paths))
     for file in files:
-        for where, item in _records(file):
+        for where, item in read_json_lines(file, hint="A label file holds one JSON object a line."):
             article = _article(item, where, labels, by_kind or {})
             known = by_id.setdefault(article.id, article)
             if known is not article and known.content != article.content:
@@ -145,7 +145,7 @@ def load_labels(paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[
 def _label_files(paths: Iterable[Path | str]) -> Iterator[Path]:
     for path in map(Path, paths):
         if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.name.endswith(LABEL_SUFFIXES) and file.is_file())
+            found = sorted(file for file in path.rglob("*") if _is_label_file(file))
             if not found:
                 raise InputError("no label files (*.jsonl) in this folder", where=str(path), hint="See labels/GUIDELINES.md.")
             yield from found
@@ -153,14 +153,8 @@ def _label_files(paths: Iterable[Path | str]) -> Iterator[Path]:
             yield path
 
 
-def _records(file: Path) -> Iterator[tuple[str, Any]]:
-    for number, line in read_lines(file):
-        where = f"{file}:{number}"
-        try:
-            yield where, json.loads(line)
-        except (ValueError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
-            raise InputError(f"bad JSON ({reason})", where=where, hint="A label file holds one JSON object a line.") from None
+def _is_label_file(file: Path) -> bool:
+    return file.name.endswith(LABEL_SUFFIXES) and not file.name.endswith(STANDOFF_SUFFIXES) and file.is_file()
 
 
 def _article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str, str]) -> LabelledArticle:
@@ -173,7 +167,8 @@ def _article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str, str]
         if not isinstance(item.get(key), str) or not item[key]:
             raise refuse(f"missing field {key!r}" if key not in item else f"field {key!r} is not a text")
     if not isinstance(item.get("paragraphs"), list):
-        raise refuse("missing field 'paragraphs'" if "paragraphs" not in item else "field 'paragraphs' is not a list")
+        cause = "missing field 'paragraphs'" if "paragraphs" not in item else "field 'paragraphs' is not a list"
+        raise _standoff(where) if "blocks" in item else refuse(cause)
     texts, names, kinds = [], [], []
     for index, paragraph in enumerate(item["paragraphs"]):
         if not isinstance(paragraph, dict):
@@ -209,6 +204,9 @@ def _article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str, str]
 def _decided(label: Any, kind: str | None, by_kind: Mapping[str, str]) -> Any:
     """Return the label that a kind decides, else the label in the file; what is not labelled stays so."""
     return by_kind.get(kind, label) if isinstance(label, str) and kind is not None else label
+def _standoff(where: str) -> InputError:
+    hint = "Rebuild the pages first: trainer labels hydrate FILE --checkouts DIR"
+    return InputError("holds hashes of paragraphs, not their texts", where=where, hint=hint)
 
 
 def _clashing_texts(articles: Sequence[LabelledArticle]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import sys
 import tempfile
@@ -10,11 +11,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from trainer.errors import InputError
 
 STDIO = Path("-")
+STANDOFF_SUFFIXES = (".standoff.jsonl", ".standoff.jsonl.gz")  # names of label files without texts; see standoff.py
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -28,6 +30,21 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InputError(f"is not UTF-8 (byte {error.start} of the line)", where=f"{path}:{number}") from None
+
+
+def read_json_lines(path: Path, *, hint: str) -> Iterator[tuple[str, Any]]:
+    """Yield (file:line, value) for the lines of a file of JSON lines that are not blank.
+
+    Raises:
+        InputError: with file and line, and the hint where a line is not JSON.
+    """
+    for number, line in read_lines(path):
+        where = f"{path}:{number}"
+        try:
+            yield where, json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+            raise InputError(f"bad JSON ({reason})", where=where, hint=hint) from None
 
 
 def read_byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:

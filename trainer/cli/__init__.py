@@ -11,7 +11,7 @@ _EXTRAS = {
     "typer": "cli", "rich": "cli",
     "sklearn": "train", "pandas": "train", "scipy": "train", "joblib": "train", "datasketch": "train",
     "pydantic": "train", "threadpoolctl": "train",
-    "pyarrow": "bulk",
+    "pyarrow": "bulk", "lxml": "html",
 }  # fmt: skip
 
 
