@@ -17,24 +17,26 @@ import safetensors
 from numpy.typing import NDArray
 from safetensors.numpy import save as to_safetensors
 
-from trainer.context import ContextSettings, ContextStage, input_names
+from trainer.context import input_names
 from trainer.errors import ArtifactError, ConfigError, InputError
 from trainer.features import FAMILIES, FeatureSettings
 from trainer.model import Classifier
 from trainer.network import Network
 from trainer.policy import NEVER, Policy
 from trainer.schema import Label, LabelSet
+from trainer.sequence import SequenceSettings, SequenceStage
 from trainer.text import TextStage
 
 # Raise when a file of this version cannot be read by the code before it; keep reading the older ones, and keep one of each
 # under tests/models so that this stays true.
-FORMAT = 1
+FORMAT = 2
 
 DEFAULT = "news-en"  # the English news model that comes with the package
 WEIGHTS, METRICS, CARD = "model.safetensors", "metrics.json", "card.md"
 MAX_FILE_BYTES, MAX_HEADER_BYTES = 32 << 20, 1 << 20
 _DTYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype(np.int8), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-_MAX_PASSES, _MAX_WINDOW, _MAX_SUMS, _BITS, _NGRAMS = 8, 64, 16, (4, 20), (1, 8)
+_MAX_KINDS, _MAX_WIDTH, _MAX_BLOCKS, _MAX_DISTANCE, _BITS, _NGRAMS = 64, 1024, 16, 64, (4, 20), (1, 8)
+_SEQUENCE = "sequence."
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -42,10 +44,11 @@ class Metadata(NamedTuple):
     """What the file says of itself, checked."""
 
     labels: LabelSet
+    kinds: tuple[str, ...]
+    label_of: tuple[int, ...]
     features: FeatureSettings
-    context: ContextSettings
+    sequence: SequenceSettings
     policy: Policy
-    passes: int
     info: dict[str, Any]
     digest: str
 
@@ -76,16 +79,14 @@ def save(
         "text.scale": network.text.scale.astype("<f8"),
         "text.bias": network.text.bias.astype("<f8"),
     }
-    for number, stage in enumerate(network.passes):
-        for name in ("hidden", "hidden_bias", "out", "out_bias"):
-            arrays[f"context.{number}.{name}"] = getattr(stage, name).astype("<f4")
+    arrays |= {f"{_SEQUENCE}{name}": array.astype("<f4") for name, array in network.sequence.arrays.items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
     description = {
         "format": FORMAT,
         "labels": [label._asdict() for label in labels],
+        "kinds": [[kind, labels.names[label]] for kind, label in zip(network.kinds, network.label_of, strict=True)],
         "features": asdict(network.text.settings),
-        "context": asdict(network.context),
-        "passes": len(network.passes),
+        "sequence": asdict(network.sequence.settings),
         "policy": policy._asdict(),
         "info": dict(info),
     }
@@ -175,8 +176,8 @@ def load(model: Path | str | None = None) -> Classifier:
         ) from None
     metadata, arrays = _parse(data, str(path))
     text = TextStage(metadata.features, arrays["text.weights"], arrays["text.scale"], arrays["text.bias"])
-    passes = tuple(_stage(arrays, number) for number in range(metadata.passes))
-    network = Network(text, passes, metadata.context, metadata.labels.kept)
+    sequence = _sequence(metadata, arrays)
+    network = Network(text, sequence, metadata.kinds, metadata.label_of, len(metadata.labels), metadata.labels.kept)
     return Classifier(
         network, metadata.labels, metadata.policy, name=folder.resolve().name, digest=metadata.digest, info=metadata.info
     )
@@ -248,11 +249,14 @@ def _description(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def _metadata(description: dict[str, Any]) -> Metadata:
-    _keys(description, {"format", "labels", "features", "context", "passes", "policy", "info", "digest"}, "description")
+    _keys(description, {"format", "labels", "kinds", "features", "sequence", "policy", "info", "digest"}, "description")
     labels = LabelSet([_label(item) for item in _list(description["labels"], 64)])
-    features, context, policy = description["features"], description["context"], description["policy"]
+    kinds = [_kind(item, labels) for item in _list(description["kinds"], _MAX_KINDS)]
+    if len(kinds) < 2 or len(set(kinds)) < len(kinds):
+        raise ArtifactError("its kinds are not two or more different ones")
+    features, sequence, policy = description["features"], description["sequence"], description["policy"]
     _keys(features, {"word_bits", "pair_bits", "char_bits", "char_ngrams"}, "features")
-    _keys(context, {"near", "window", "sums"}, "context")
+    _keys(sequence, {"width", "head", "dilations"}, "sequence")
     _keys(policy, set(Policy._fields), "policy")
     shortest, longest = (_integer(x, *_NGRAMS) for x in _list(features["char_ngrams"], 2))
     if shortest > longest or shortest < 2:
@@ -266,19 +270,20 @@ def _metadata(description: dict[str, Any]) -> Metadata:
         raise ArtifactError("its description has values of a wrong kind")
     if not isinstance(description["digest"], str) or len(description["digest"]) != 64:
         raise ArtifactError("it has no digest")
-    window = _integer(context["window"], 1, _MAX_WINDOW)
     return Metadata(
         labels,
+        tuple(name for name, _ in kinds),
+        tuple(label for _, label in kinds),
         FeatureSettings(
             _integer(features["word_bits"], *_BITS),
             _integer(features["pair_bits"], *_BITS),
             _integer(features["char_bits"], *_BITS),
             (shortest, longest),
         ),
-        ContextSettings(
-            _integer(context["near"], 0, window),
-            window,
-            tuple(_integer(x, 1, 1000) for x in _list(context["sums"], _MAX_SUMS)),
+        SequenceSettings(
+            _integer(sequence["width"], 1, _MAX_WIDTH),
+            _integer(sequence["head"], 1, _MAX_WIDTH),
+            tuple(_integer(x, 1, _MAX_DISTANCE) for x in _list(sequence["dilations"], _MAX_BLOCKS)),
         ),
         Policy(
             thresholds,
@@ -287,7 +292,6 @@ def _metadata(description: dict[str, Any]) -> Metadata:
             _number(policy["max_removed_share"], 0, 1),
             policy["allow_empty"],
         ),
-        _integer(description["passes"], 0, _MAX_PASSES),
         description["info"],
         description["digest"],
     )
@@ -302,38 +306,36 @@ def _label(item: Any) -> Label:
     return Label(**item)
 
 
-def _expected(metadata: Metadata) -> dict[str, tuple[str, tuple[int | None, ...]]]:
-    """Name every array with its type and shape; None stands for the number of hidden units."""
-    classes = len(metadata.labels)
-    inputs = len(input_names(metadata.labels.names, metadata.context))
-    out: dict[str, tuple[str, tuple[int | None, ...]]] = {
-        "text.weights": ("I8", (sum(metadata.features.buckets), classes - 1)),
-        "text.scale": ("F64", (len(FAMILIES), classes - 1)),
-        "text.bias": ("F64", (classes - 1,)),
+def _kind(item: Any, labels: LabelSet) -> tuple[str, int]:
+    """Return a kind's name and the column of its label."""
+    if not isinstance(item, list) or len(item) != 2 or not all(isinstance(name, str) and len(name) <= 200 for name in item):
+        raise ArtifactError("a kind has values of a wrong kind")
+    if item[1] not in labels.index:
+        raise ArtifactError(f"its kind {item[0][:40]!r} is of no label")
+    return item[0], labels.index[item[1]]
+
+
+def _expected(metadata: Metadata) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Name every array with its type and shape."""
+    kinds = len(metadata.kinds)
+    inputs = len(input_names(metadata.kinds))
+    sequence = metadata.sequence.shapes(inputs, kinds)
+    return {
+        "text.weights": ("I8", (sum(metadata.features.buckets), kinds - 1)),
+        "text.scale": ("F64", (len(FAMILIES), kinds - 1)),
+        "text.bias": ("F64", (kinds - 1,)),
+        **{f"{_SEQUENCE}{name}": ("F32", shape) for name, shape in sequence.items()},
     }
-    for number in range(metadata.passes):
-        out |= {
-            f"context.{number}.hidden": ("F32", (None, inputs)),
-            f"context.{number}.hidden_bias": ("F32", (None,)),
-            f"context.{number}.out": ("F32", (classes, None)),
-            f"context.{number}.out_bias": ("F32", (classes,)),
-        }
-    return out
 
 
-def _check_declared(
-    expected: dict[str, tuple[str, tuple[int | None, ...]]], declared: dict[str, tuple[str, tuple[int, ...]]]
-) -> None:
+def _check_declared(expected: dict[str, tuple[str, tuple[int, ...]]], declared: dict[str, tuple[str, tuple[int, ...]]]) -> None:
     unknown, missing = sorted(declared.keys() - expected.keys()), sorted(expected.keys() - declared.keys())
     if unknown or missing:
         raise ArtifactError(f"has unknown arrays {str(unknown)[:60]} or lacks {str(missing)[:60]}")
     for name, (dtype, shape) in expected.items():
-        found_dtype, found = declared[name]
-        hidden = declared[f"{name.rsplit('.', 1)[0]}.hidden_bias"][1] if None in shape else ()
-        wanted = tuple(hidden[0] if side is None and len(hidden) == 1 else side for side in shape)
-        if found_dtype != dtype or found != wanted:
-            is_what = f"{found_dtype}{list(found)}"[:60]
-            raise ArtifactError(f"array {name} is {is_what}, expected {dtype}{list(wanted)}")
+        if declared[name] != (dtype, shape):
+            is_what = f"{declared[name][0]}{list(declared[name][1])}"[:60]
+            raise ArtifactError(f"array {name} is {is_what}, expected {dtype}{list(shape)}")
 
 
 def _check_values(metadata: Metadata, arrays: Arrays) -> None:
@@ -342,14 +344,13 @@ def _check_values(metadata: Metadata, arrays: Arrays) -> None:
             raise ArtifactError(f"array {name} holds values that are not finite")
     if np.abs(arrays["text.scale"]).max() > 1e6 or np.abs(arrays["text.bias"]).max() > 1e6:
         raise ArtifactError("its text weights are out of range")
-    if not all(_stage(arrays, number).is_exact for number in range(metadata.passes)):
+    if not _sequence(metadata, arrays).is_exact:
         raise ArtifactError("its context weights are out of range")
 
 
-def _stage(arrays: Arrays, number: int) -> ContextStage:
-    return ContextStage(
-        *(arrays[f"context.{number}.{name}"].astype(np.float64) for name in ("hidden", "hidden_bias", "out", "out_bias"))
-    )
+def _sequence(metadata: Metadata, arrays: Arrays) -> SequenceStage:
+    own = {name.removeprefix(_SEQUENCE): array for name, array in arrays.items() if name.startswith(_SEQUENCE)}
+    return SequenceStage(metadata.sequence, {name: array.astype(np.float64) for name, array in own.items()})
 
 
 def _digest(description: Mapping[str, Any], arrays: Arrays) -> str:

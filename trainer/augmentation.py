@@ -12,8 +12,8 @@ from trainer.schema import UNLABELLED
 Index = NDArray[np.intp]
 
 
-def thinned_views(truth: Index, article: Index, kept: Sequence[int], views: int, seed: int) -> Iterator[Index]:
-    """Yield the paragraphs of all articles as other extractors might have left them, in order.
+def thinned_views(truth: Index, article: Index, kept: Sequence[int], seed: int) -> Iterator[Index]:
+    """Yield, for ever, the paragraphs of all articles as other extractors might have left them, in order.
 
     In each view every article loses a random share of its residue, so that the second stage also learns articles that
     are nearly clean: half of them evenly, half as extractors do, much of what stands before and behind the story and
@@ -21,7 +21,7 @@ def thinned_views(truth: Index, article: Index, kept: Sequence[int], views: int,
 
     Args:
         truth: [paragraphs] column of the label, UNLABELLED where there is none. article: [paragraphs] number of the article.
-        kept: columns of the labels that make up the story. views: how many. seed: of the random choices.
+        kept: columns of the labels that make up the story. seed: of the random choices.
     """
     rng = np.random.default_rng(seed)
     count = int(article[-1]) + 1 if article.size else 0
@@ -33,7 +33,7 @@ def thinned_views(truth: Index, article: Index, kept: Sequence[int], views: int,
     np.minimum.at(first, article[is_kept], i[is_kept])
     np.maximum.at(last, article[is_kept], i[is_kept])
     inside = (i > first[article]) & (i < last[article])
-    for _ in range(views):
+    while True:
         evenly = rng.random(count)
         as_extractor = rng.random(count) < 0.5
         lost_inside = np.where(as_extractor, rng.uniform(0.0, 0.6, count), evenly)

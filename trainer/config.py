@@ -15,6 +15,7 @@ from trainer.schema import NEWS_LABELS, Label, LabelSet
 
 Bits = Annotated[int, Field(ge=4, le=20)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Width = Annotated[int, Field(ge=1, le=1024)]
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -38,9 +39,9 @@ class LabelSection(Section):
 class Features(Section):
     """See `features.FeatureSettings`."""
 
-    word_bits: Bits = 18
-    pair_bits: Bits = 18
-    char_bits: Bits = 18
+    word_bits: Bits = 17
+    pair_bits: Bits = 17
+    char_bits: Bits = 17
     char_ngrams: Annotated[tuple[int, int], Field(strict=False)] = (4, 4)
 
     @model_validator(mode="after")
@@ -56,28 +57,22 @@ class Text(Section):
     C: Annotated[float, Field(gt=0)] = 1.0
     min_count: Count = 2
     class_weight: Literal["sqrt", "balanced", "none"] = "sqrt"
+    min_kind: Annotated[int, Field(ge=0)] = 50
 
 
 class Context(Section):
     """The second stage."""
 
-    near: Annotated[int, Field(ge=0, le=64)] = 2
-    window: Annotated[int, Field(ge=1, le=64)] = 6
-    sums: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(strict=False, max_length=16)] = (5, 15)
-    passes: Annotated[int, Field(ge=1, le=8)] = 2
-    hidden: Annotated[int, Field(ge=1, le=1024)] = 32
-    networks: Annotated[int, Field(ge=1, le=32)] = 3
+    width: Width = 48
+    head: Width = 48
+    dilations: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(strict=False, max_length=16)] = (1, 2, 4)
     views: Annotated[int, Field(ge=0, le=32)] = 1
-    epochs: Count = 30
-    steps: Count = 6000
-    alpha: Annotated[float, Field(ge=0)] = 1e-3
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-
-    @model_validator(mode="after")
-    def _check_near(self) -> Context:
-        if self.near > self.window:
-            raise ValueError("near must not exceed window")
-        return self
+    balance: Share = 0.3
+    epochs: Count = 32
+    batch: Count = 4096
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    decay: Annotated[float, Field(ge=0)] = 1e-4
 
 
 class Filtering(Section):

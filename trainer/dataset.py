@@ -41,8 +41,8 @@ class LabelledArticle:
 
     @property
     def content(self) -> bytes:
-        """Digest of what training sees of the article: site, texts, labels and weight."""
-        return hashlib.sha256(json.dumps([self.site, self.texts, self.labels, self.weight]).encode()).digest()
+        """Digest of what training sees of the article: site, texts, labels, kinds and weight."""
+        return hashlib.sha256(json.dumps([self.site, self.texts, self.labels, self.kinds, self.weight]).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Dataset:
     """Articles in an order that depends on their content alone, and what was noticed while reading them.
 
     Attributes:
-        articles: sorted by site and content. digest: SHA-256 over sites, texts, labels and weights of all articles; it
+        articles: sorted by site and content. digest: SHA-256 over sites, texts, labels, kinds and weights of all articles; it
             does not depend on ids, on the order, or on the files they came from. notes: one line each.
     """
 
@@ -71,6 +71,11 @@ class Dataset:
     def labels(self) -> list[tuple[str | None, ...]]:
         """Labels of each article: the estimator's y."""
         return [article.labels for article in self.articles]
+
+    @property
+    def kinds(self) -> list[tuple[str | None, ...]]:
+        """Kinds of each article's paragraphs: the estimator's kinds."""
+        return [article.kinds for article in self.articles]
 
     @property
     def sites(self) -> NDArray[np.str_]:
@@ -204,6 +209,8 @@ def _article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str, str]
 def _decided(label: Any, kind: str | None, by_kind: Mapping[str, str]) -> Any:
     """Return the label that a kind decides, else the label in the file; what is not labelled stays so."""
     return by_kind.get(kind, label) if isinstance(label, str) and kind is not None else label
+
+
 def _standoff(where: str) -> InputError:
     hint = "Rebuild the pages first: trainer labels hydrate FILE --checkouts DIR"
     return InputError("holds hashes of paragraphs, not their texts", where=where, hint=hint)

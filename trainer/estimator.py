@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,22 +15,24 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
-from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from trainer.augmentation import thinned_views
-from trainer.context import Articles, Context, ContextSettings, ContextStage, to_weight_grid
+from trainer.context import Articles, inputs
 from trainer.features import FAMILIES, Batch, FeatureSettings, extract_all
-from trainer.network import Network
+from trainer.fitting import Sample, Training, fit_sequence
+from trainer.network import Network, merge
 from trainer.schema import UNLABELLED
+from trainer.sequence import SequenceSettings, SequenceStage
 from trainer.text import Matrix, TextStage, bucket_counts, root_count, softmax
 
 Index = NDArray[np.intp]
 logger = logging.getLogger(__name__)
 _CLASS_WEIGHTS = {"sqrt": 0.5, "balanced": 1.0, "none": 0.0}  # power of the inverse frequency
 _UNSEEN = -12.0  # log-odds of a label without examples
-_BATCH = 256  # paragraphs of a mini-batch
+
+Names = Sequence[Sequence[str | None]]
 
 
 class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -46,18 +49,20 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         min_count: a bucket seen in fewer paragraphs gets no weight.
         C: inverse strength of the first stage's L2 penalty.
         class_weight: `sqrt` (square root of the inverse frequency), `balanced`, or `none`.
-        near, window, sums: see `context.ContextSettings`.
-        passes: how often the second stage is applied, each time on the scores of the time before.
-        hidden: units of each network; networks: how many are averaged (in log-odds) in the last pass.
-        views: copies of each article with part of its residue left out, added to the second stage's training.
-        epochs, steps: passes over the data and mini-batches at most; alpha, learning_rate: of the networks' training.
+        min_kind: a kind with fewer paragraphs is not told apart from the rest of its label; 0 tells no kinds apart.
+        width, head, dilations: see `sequence.SequenceSettings`.
+        views: copies of each article with part of its residue left out, drawn anew for each pass of the second stage's
+            training over the data.
+        balance: weight of a label there, as a power of its inverse frequency.
+        epochs, batch, learning_rate, dropout, decay: see `fitting.Training`.
         folds: folds, by group, of the out-of-fold scores.
         seed: of every random choice.
 
     Attributes:
-        classes_: label names. network_: the fitted `Network`. out_of_fold_: [paragraphs, classes] probabilities of the
-        training paragraphs, from networks fitted without its group on first-stage scores
-        fitted without it (the scores those networks learnt from may have seen it); fold_: [paragraphs] the fold of each.
+        classes_: label names. kinds_: what both stages tell apart, as (kind, label). network_: the fitted `Network`.
+        out_of_fold_: [paragraphs, classes] probabilities of the training paragraphs, from networks fitted without its group on
+        first-stage scores fitted without it (the scores those networks learnt from may have seen it); fold_: [paragraphs] the
+        fold of each.
     """
 
     def __init__(
@@ -65,24 +70,24 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         labels: Sequence[str] = ("news", "fundraising", "navigation", "caption"),
         kept: Sequence[str] = ("news",),
-        word_bits: int = 18,
-        pair_bits: int = 18,
-        char_bits: int = 18,
+        word_bits: int = 17,
+        pair_bits: int = 17,
+        char_bits: int = 17,
         char_ngrams: tuple[int, int] = (4, 4),
         min_count: int = 2,
         C: float = 1.0,  # noqa: N803 (scikit-learn's name)
         class_weight: str = "sqrt",
-        near: int = 2,
-        window: int = 6,
-        sums: tuple[int, ...] = (5, 15),
-        passes: int = 2,
-        hidden: int = 32,
-        networks: int = 3,
+        min_kind: int = 50,
+        width: int = 48,
+        head: int = 48,
+        dilations: tuple[int, ...] = (1, 2, 4),
         views: int = 1,
-        epochs: int = 30,
-        steps: int = 6000,
-        alpha: float = 1e-3,
-        learning_rate: float = 1e-3,
+        balance: float = 0.3,
+        epochs: int = 32,
+        batch: int = 4096,
+        learning_rate: float = 3e-3,
+        dropout: float = 0.15,
+        decay: float = 1e-4,
         folds: int = 5,
         seed: int = 0,
     ) -> None:
@@ -95,17 +100,17 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.min_count = min_count
         self.C = C
         self.class_weight = class_weight
-        self.near = near
-        self.window = window
-        self.sums = sums
-        self.passes = passes
-        self.hidden = hidden
-        self.networks = networks
+        self.min_kind = min_kind
+        self.width = width
+        self.head = head
+        self.dilations = dilations
         self.views = views
+        self.balance = balance
         self.epochs = epochs
-        self.steps = steps
-        self.alpha = alpha
+        self.batch = batch
         self.learning_rate = learning_rate
+        self.dropout = dropout
+        self.decay = decay
         self.folds = folds
         self.seed = seed
 
@@ -123,12 +128,14 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y: Sequence[Sequence[str | None]],
         groups: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        kinds: Names | None = None,
     ) -> Self:
         """Fit both stages.
 
         Args:
             X: articles. y: their labels. groups: [articles] the site of each; an article each where left out.
             sample_weight: [articles] how much each counts; 1 where left out.
+            kinds: like y, a finer name of what each paragraph is, None where it has none.
 
         Raises:
             ValueError: the arguments do not match, an unknown label, or fewer than two labels or groups.
@@ -140,9 +147,9 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         of_article = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
         if of_article.shape != (len(X),) or not (of_article > 0).all():
             raise ValueError("sample_weight must hold a positive number for each article")
-        weight = self._weights(truth) * np.repeat(of_article, [len(a) for a in X])
+        fine = self._tell_apart(truth, y, kinds)
         with threadpool_limits(1):
-            self._fit(X, truth, group, weight)
+            self._fit(X, truth, fine, group, np.repeat(of_article, [len(a) for a in X]))
         return self
 
     def predict_proba(self, X: Sequence[Sequence[str]]) -> NDArray[np.float64]:  # noqa: N803
@@ -181,28 +188,57 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("training needs at least two labels and two groups")
         return truth, np.repeat(group, [len(a) for a in X])
 
-    def _fit(self, X: Sequence[Sequence[str]], truth: Index, group: Index, weight: NDArray[np.float64]) -> None:  # noqa: N803
+    def _tell_apart(self, truth: Index, y: Names, kinds: Names | None) -> Index:
+        """Set `kinds_` and return the column of each paragraph's kind.
+
+        A kind that too few paragraphs have, and paragraphs without one, go by the name of their label.
+        """
+        names = [[None] * len(labels) for labels in y] if kinds is None or not self.min_kind else kinds
+        if [len(article) for article in names] != [len(article) for article in y]:
+            raise ValueError("kinds must hold the same articles with as many names as paragraphs")
+        given = list(zip(truth.tolist(), (name for article in names for name in article), strict=True))
+        count = Counter(given)
+        pairs = [(k, self.labels[k] if name is None or count[k, name] < self.min_kind else name) for k, name in given]
+        # Scores are relative to the first kind: the story comes first.
+        order = sorted(
+            {pair for pair in pairs if pair[0] != UNLABELLED}, key=lambda pair: (self.labels[pair[0]] not in self.kept, pair)
+        )
+        self.kinds_ = [(str(name), str(self.labels[k])) for k, name in order]
+        column = {pair: number for number, pair in enumerate(order)}
+        return np.array([column.get(pair, UNLABELLED) for pair in pairs], np.intp)
+
+    def _fit(
+        self,
+        X: Sequence[Sequence[str]],  # noqa: N803
+        truth: Index,
+        fine: Index,
+        group: Index,
+        of_paragraph: NDArray[np.float64],
+    ) -> None:
         features = FeatureSettings(self.word_bits, self.pair_bits, self.char_bits, (self.char_ngrams[0], self.char_ngrams[1]))
-        context = ContextSettings(self.near, self.window, tuple(self.sums))
-        kept = [list(self.labels).index(name) for name in self.kept]
+        names = list(self.labels)
+        label_of = tuple(names.index(label) for _, label in self.kinds_)
+        kept = tuple(names.index(name) for name in self.kept)
+        kept_kinds = [kind for kind, label in enumerate(label_of) if label in kept]
         batches = extract_all([p for article in X for p in article], features)
         articles = Articles.build(batches, [len(a) for a in X])
         matrix = feature_matrix(batches, features)
-        everything = np.arange(truth.size)
         article = articles.article
         splits = list(_splits(group, truth, self.folds, self.seed))
-        step, steps = 0, (1 + self.passes) * (len(splits) + 1)
+        step, steps = 0, 2 * (len(splits) + 1)
 
         def log(what: str) -> None:
             nonlocal step
             step += 1
             logger.info("fitted the %s", what, extra={"step": step, "steps": steps})
 
-        def text_stage(rows: Index) -> TextStage:
-            return self._fit_text(features, matrix[rows], truth[rows], weight[rows])
+        text_weight = _weights(truth, _CLASS_WEIGHTS[self.class_weight]) * of_paragraph
 
-        parts = np.zeros((len(FAMILIES), len(self.labels) - 1, truth.size))
-        earlier = np.zeros((len(self.labels), truth.size))
+        def text_stage(rows: Index) -> TextStage:
+            return self._fit_text(features, matrix[rows], fine[rows], text_weight[rows], len(label_of))
+
+        parts = np.zeros((len(FAMILIES), len(label_of) - 1, truth.size))
+        scores = np.zeros((len(label_of), truth.size))
         at = np.cumsum([0, *map(len, batches)])
         for fit_rows, held in splits:
             stage = text_stage(fit_rows)
@@ -210,46 +246,45 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 inside = held[(held >= begin) & (held < begin + len(batch))]
                 if inside.size:
                     parts[:, :, inside] = stage.contributions(batch)[:, :, inside - begin]
-            earlier[:, held] = stage.scores(parts[:, :, held])
+            scores[:, held] = stage.scores(parts[:, :, held])
             log("first stage, out of fold")
-        stages = []
-        views = [everything, *thinned_views(truth, article, kept, self.views, self.seed)]
-        row = np.concatenate(views)
-        contexts = [Context(articles.select(rows), parts[:, :, rows], kept, context) for rows in views]
 
-        def context_stage(mask: NDArray[np.bool_], stacked: Matrix, number: int) -> ContextStage:
-            use = np.flatnonzero(mask[row])
-            networks = self.networks if number == self.passes - 1 else 1
+        weight = _weights(truth, self.balance) * of_paragraph
+
+        def sample(rows: Index) -> Sample:
+            chosen = articles.select(rows)
+            seen = inputs(chosen, parts[:, :, rows], scores[:, rows], kept_kinds)
+            return Sample(seen.T.astype(np.float32), chosen.article, fine[rows], weight[rows])
+
+        whole = sample(np.arange(truth.size))
+
+        def sequence_stage(rows: Index, number: int) -> SequenceStage:
             seed = self.seed + 1000 * (number + 1)
-            return self._fit_context(stacked[:, use], truth[row[use]], weight[row[use]], networks, seed)
+            own = Sample(whole.inputs[rows], whole.article[rows], whole.truth[rows], whole.weight[rows])
+            views = thinned_views(truth[rows], np.unique(article[rows], return_inverse=True)[1], kept, seed)
 
-        for number in range(self.passes):
-            inputs = [seen.inputs(earlier[:, rows]) for seen, rows in zip(contexts, views, strict=True)]
-            stacked = np.concatenate(inputs, axis=1)
+            def samples() -> list[Sample]:
+                return [own, *(sample(rows[next(views)]) for _ in range(self.views))]
 
-            later = np.zeros_like(earlier)
-            for _, held in splits:
-                mask = truth != UNLABELLED
-                mask[held] = False
-                later[:, held] = context_stage(mask, stacked, number).scores(inputs[0][:, held])
-                log("second stage, out of fold")
-            stages.append(context_stage(truth != UNLABELLED, stacked, number))
-            log("second stage")
-            earlier = later
-        self.out_of_fold_ = softmax(earlier).T
+            return self._fit_sequence(samples, len(label_of), seed)
+
+        out = np.zeros_like(scores)
         self.fold_ = np.zeros(truth.size, np.intp)
         for number, (_, held) in enumerate(splits):
+            fitted = sequence_stage(np.setdiff1d(np.arange(truth.size), held), number)
+            out[:, held] = fitted.scores(whole.inputs[held].T.astype(np.float64), article[held])
             self.fold_[held] = number
-        self.network_ = Network(text_stage(np.flatnonzero(truth != UNLABELLED)), tuple(stages), context, tuple(kept))
+            log("second stage, out of fold")
+        self.out_of_fold_ = merge(softmax(out), label_of, len(names)).T
+        last = sequence_stage(np.arange(truth.size), len(splits))
+        log("second stage")
+        text = text_stage(np.flatnonzero(truth != UNLABELLED))
+        self.network_ = Network(text, last, tuple(kind for kind, _ in self.kinds_), label_of, len(names), kept)
         log("first stage")
 
-    def _weights(self, truth: Index) -> NDArray[np.float64]:
-        count = np.bincount(truth[truth != UNLABELLED], minlength=len(self.labels))
-        inverse = count.sum() / (np.count_nonzero(count) * np.maximum(count, 1))
-        weights = np.asarray(inverse ** _CLASS_WEIGHTS[self.class_weight])
-        return weights[truth]
-
-    def _fit_text(self, features: FeatureSettings, matrix: sp.csr_matrix, truth: Index, weight: NDArray[np.float64]) -> TextStage:
+    def _fit_text(
+        self, features: FeatureSettings, matrix: sp.csr_matrix, truth: Index, weight: NDArray[np.float64], classes: int
+    ) -> TextStage:
         """Fit a multinomial logistic regression and round it to 8 bits."""
         used = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]) >= self.min_count)
         if np.unique(truth).size > 1 and used.size:
@@ -257,11 +292,11 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is the limit meant
                 model.fit(matrix[:, used], truth, sample_weight=weight)
-            coef, intercept = _full_classes(model, len(self.labels))
+            coef, intercept = _full_classes(model, classes)
         else:  # nothing to tell apart, or nothing to tell it by: only the labels' frequencies
-            share = np.bincount(truth, weight, minlength=len(self.labels)) / weight.sum()
-            coef, intercept = np.zeros((len(self.labels), used.size)), np.log(np.maximum(share, np.exp(_UNSEEN)))
-        weights = np.zeros((matrix.shape[1], len(self.labels) - 1))
+            share = np.bincount(truth, weight, minlength=classes) / weight.sum()
+            coef, intercept = np.zeros((classes, used.size)), np.log(np.maximum(share, np.exp(_UNSEEN)))
+        weights = np.zeros((matrix.shape[1], classes - 1))
         weights[used] = (coef[1:] - coef[0]).T
         scale, rounded = [], []
         for part in np.split(weights, np.cumsum(features.buckets)[:-1]):
@@ -270,40 +305,17 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rounded.append(np.rint(part / step).astype(np.int8))
         return TextStage(features, np.concatenate(rounded), np.array(scale), intercept[1:] - intercept[0])
 
-    def _fit_context(self, inputs: Matrix, truth: Index, weight: NDArray[np.float64], networks: int, seed: int) -> ContextStage:
-        """Fit `networks` networks and put them side by side as one."""
-        mean = inputs.mean(axis=1)
-        spread = np.maximum(inputs.std(axis=1), 0.05)
-        scaled = ((inputs - mean[:, None]) / spread[:, None]).T.astype(np.float32)
-        if np.unique(truth).size < 2:
-            bias = np.full(len(self.labels), _UNSEEN)
-            bias[truth[:1]] = 0.0
-            return ContextStage(np.zeros((1, len(inputs))), np.zeros(1), np.zeros((len(self.labels), 1)), bias)
-        epochs = int(np.clip(self.steps * _BATCH // len(truth), 1, self.epochs))
-        hidden, hidden_bias, out, out_bias = [], [], [], []
-        for number in range(networks):
-            model = MLPClassifier(
-                (self.hidden,),
-                alpha=self.alpha,
-                batch_size=min(_BATCH, len(truth)),
-                learning_rate_init=self.learning_rate,
-                max_iter=epochs,
-                tol=0,
-                n_iter_no_change=epochs,
-                random_state=seed + number,
-            )
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is the limit meant
-                model.fit(scaled, truth, sample_weight=weight)
-            first, second = (np.asarray(x, np.float64) for x in model.coefs_)
-            bias = np.asarray(model.intercepts_[0], np.float64)
-            hidden.append((first / spread[:, None]).T)
-            hidden_bias.append(bias - first.T @ (mean / spread))
-            coef, intercept = _full_network(model, second, len(self.labels))
-            out.append(coef / networks)
-            out_bias.append(intercept / networks)
-        layers = (np.concatenate(hidden), np.concatenate(hidden_bias), np.concatenate(out, axis=1), np.sum(out_bias, axis=0))
-        return ContextStage(*(to_weight_grid(layer) for layer in layers))
+    def _fit_sequence(self, samples: Callable[[], list[Sample]], outputs: int, seed: int) -> SequenceStage:
+        settings = SequenceSettings(self.width, self.head, tuple(self.dilations))
+        training = Training(self.epochs, self.batch, self.learning_rate, self.dropout, self.decay, seed)
+        return fit_sequence(samples, outputs, settings, training)
+
+
+def _weights(truth: Index, power: float) -> NDArray[np.float64]:
+    """Return the weight of each paragraph's label: a power of its inverse frequency."""
+    count = np.bincount(truth[truth != UNLABELLED])
+    inverse = count.sum() / (np.count_nonzero(count) * np.maximum(count, 1))
+    return np.asarray((inverse**power)[np.where(truth == UNLABELLED, 0, truth)])
 
 
 def encode(y: Sequence[Sequence[str | None]], labels: list[str]) -> Index:
@@ -358,16 +370,6 @@ def _full_classes(model: LogisticRegression, classes: int) -> tuple[Matrix, Matr
     coef, intercept = np.asarray(model.coef_, np.float64), np.asarray(model.intercept_, np.float64)
     if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
         coef, intercept = np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
-    full, bias = np.zeros((classes, coef.shape[1])), np.full(classes, _UNSEEN)
-    full[model.classes_], bias[model.classes_] = coef, intercept
-    return full, bias
-
-
-def _full_network(model: MLPClassifier, second: Matrix, classes: int) -> tuple[Matrix, Matrix]:
-    """Return the output layer of all classes, [classes, hidden] and [classes]."""
-    coef, intercept = second.T, np.asarray(model.intercepts_[1], np.float64)
-    if len(model.classes_) == 2:  # scikit-learn keeps one logistic unit for two classes
-        coef, intercept = np.concatenate([np.zeros_like(coef), coef]), np.append(0.0, intercept)
     full, bias = np.zeros((classes, coef.shape[1])), np.full(classes, _UNSEEN)
     full[model.classes_], bias[model.classes_] = coef, intercept
     return full, bias

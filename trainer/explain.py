@@ -12,9 +12,10 @@ from trainer.context import Articles
 from trainer.features import BINS, SHAPES, Batch, FeatureSettings, extract, normalise
 from trainer.model import Classifier
 from trainer.network import Network
-from trainer.text import Matrix, root_count
+from trainer.text import Matrix, root_count, softmax
 
 _WORDS, _PAIRS, _CHARS, _SHAPE = range(4)
+_LEAST = 1e-12  # probability
 
 
 class Group(NamedTuple):
@@ -51,7 +52,7 @@ def explain(model: Classifier, paragraphs: Sequence[str], indexes: Sequence[int]
         return []
     articles = Articles.build(batches, [len(paragraphs)])
     parts = network.contributions(batches)
-    final = network.refine(articles, parts)
+    final = _of_labels(network, network.refine(articles, parts))
     out = []
     for i in indexes:
         k = int(final[:, i].argmax())
@@ -64,12 +65,17 @@ def explain(model: Classifier, paragraphs: Sequence[str], indexes: Sequence[int]
                 shape = articles.shape.copy()
                 shape[:, i] = np.median(shape, axis=1)
                 seen = articles._replace(shape=shape)
-            without = network.refine(seen, less)[:, i]
-            strongest = _strongest(network, normalise(paragraphs[i]), families, k, top)
+            without = _of_labels(network, network.refine(seen, less))[:, i]
+            strongest = _strongest(network, normalise(paragraphs[i]), families, k, parts[:, :, i], top)
             groups.append(Group(name, whole - _log_odds(without, k, network.kept), strongest))
         groups.append(_context(network, paragraphs, i, k, whole))
         out.append(Explanation(i, model.labels.names[k], whole, tuple(groups)))
     return out
+
+
+def _of_labels(network: Network, scores: Matrix) -> Matrix:
+    """Turn scores of kinds into logarithms of the labels' probabilities, [labels, N]."""
+    return np.asarray(np.log(np.maximum(network.merge(softmax(scores)), _LEAST)))
 
 
 def _log_odds(scores: Matrix, k: int, kept: Sequence[int]) -> float:
@@ -83,33 +89,40 @@ def _context(network: Network, paragraphs: Sequence[str], i: int, k: int, whole:
 
     def judged(begin: int, end: int) -> float:
         batches = network.batches(paragraphs[begin:end])
-        scores = network.refine(Articles.build(batches, [end - begin]), network.contributions(batches))
+        scores = _of_labels(network, network.refine(Articles.build(batches, [end - begin]), network.contributions(batches)))
         return _log_odds(scores[:, i - begin], k, network.kept)
 
     sides = (("what stands before", whole - judged(i, len(paragraphs))), ("what stands behind", whole - judged(0, i + 1)))
     return Group("context", whole - judged(i, i + 1), tuple(sorted(sides, key=lambda side: -side[1])))
 
 
-def _strongest(network: Network, text: str, families: Sequence[int], k: int, top: int) -> tuple[tuple[str, float], ...]:
-    """Return the features of a paragraph that speak most for label k, with their first-stage weight."""
+def _strongest(
+    network: Network, text: str, families: Sequence[int], k: int, parts: Matrix, top: int
+) -> tuple[tuple[str, float], ...]:
+    """Return the features of a paragraph that speak most for label k, with their first-stage weight.
+
+    Of the label's kinds the one counts that the first stage thinks most likely, given its contributions [families, kinds - 1].
+    """
     settings = network.text.settings
+    own = [kind for kind, label in enumerate(network.label_of) if label == k]
+    kind = max(own, key=lambda kind: network.text.scores(parts[:, :, None])[kind, 0])
     batch = extract([text], settings)
     found: dict[str, float] = {}
     for family in families:
-        for name, weight in zip(_names(text, batch, family, settings), _weights(network, batch, family, k), strict=True):
+        for name, weight in zip(_names(text, batch, family, settings), _weights(network, batch, family, kind), strict=True):
             found[name] = found.get(name, 0.0) + float(weight)
     ranked = sorted(found.items(), key=lambda item: -item[1])
     return tuple((name, weight) for name, weight in ranked[:top] if weight > 0)
 
 
-def _weights(network: Network, batch: Batch, family: int, k: int) -> Matrix:
-    """Weight of each bucket of the one paragraph in a batch, for label k against the first kept label."""
+def _weights(network: Network, batch: Batch, family: int, kind: int) -> Matrix:
+    """Weight of each bucket of the one paragraph in a batch, for a kind against the first kind of the story."""
     stage = network.text
     base = int(np.cumsum([0, *stage.settings.buckets])[family])
     buckets = np.concatenate([part.bucket for part in batch.families[family]]) + base
     rows = np.zeros((buckets.size, stage.bias.size + 1))
     rows[:, 1:] = stage.weights[buckets] * stage.scale[family]
-    return np.asarray((rows[:, k] - rows[:, network.kept[0]]) / root_count(np.array([buckets.size]), family))
+    return np.asarray((rows[:, kind] - rows[:, network.kept_kinds[0]]) / root_count(np.array([buckets.size]), family))
 
 
 def _names(text: str, batch: Batch, family: int, settings: FeatureSettings) -> Iterator[str]:

@@ -55,9 +55,9 @@ SHAPE_BUCKETS = len(SHAPES) * BINS
 class FeatureSettings:
     """How paragraphs are hashed: table sizes as powers of two, and the shortest and longest character n-gram."""
 
-    word_bits: int = 18
-    pair_bits: int = 18
-    char_bits: int = 18
+    word_bits: int = 17
+    pair_bits: int = 17
+    char_bits: int = 17
     char_ngrams: tuple[int, int] = (4, 4)
 
     @property

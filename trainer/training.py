@@ -53,7 +53,8 @@ def fit(dataset: Dataset, config: Config, groups: np.typing.NDArray[np.intp]) ->
     if np.unique(groups).size < 2:  # one of two sites is held out: inner folds then take articles apart
         groups = np.arange(len(dataset.articles))
     try:
-        return ArticleClassifier(**config.estimator_params()).fit(dataset.texts, dataset.labels, groups, dataset.weights)
+        model = ArticleClassifier(**config.estimator_params())
+        return model.fit(dataset.texts, dataset.labels, groups, dataset.weights, dataset.kinds)
     except ValueError as error:
         raise InputError(f"cannot train on these labels: {error}", hint=_MORE_SITES) from None
 
