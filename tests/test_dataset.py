@@ -358,6 +358,8 @@ def test_a_label_that_is_neither_in_the_set_nor_claimed_by_kind_is_refused(tmp_p
         load_labels([path], SET, BY_KIND)
     assert str(caught.value).startswith(f"{path}:1: ")
     assert cause in str(caught.value)
+
+
 STANDOFF = {"id": "s", "site": "s.example", "repo": "o/n", "commit": "0" * 40, "path": "s.html", "blocks": "0123456789abn"}
 
 

@@ -143,7 +143,7 @@ def inputs(articles: Articles, parts: Matrix, scores: Matrix, kept: Sequence[int
     return to_input_grid(
         np.concatenate(
             [
-                parts.reshape(-1, n) / 2,
+                parts.reshape(parts.shape[0] * parts.shape[1], n) / 2,
                 scores[1:] / 2,
                 probability * 2,
                 articles.shape / 2,
