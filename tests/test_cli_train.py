@@ -97,6 +97,24 @@ def test_sites_of_one_label_each_are_refused_in_one_line(cli, tmp_path):
     assert result.code == 0 or refuse(result, started=True)
 
 
+def test_labels_without_any_story_are_refused_in_one_line(cli, tmp_path):
+    items = [article(i, f"{i}.example", ("Home", "navigation"), ("Donate now", "fundraising")) for i in range(4)]
+    refuse(
+        cli("train", write(tmp_path / "x.jsonl", items), "--out", tmp_path / "m", *SET),
+        "no paragraph is labelled news",
+        started=True,
+    )
+    assert not (tmp_path / "m").exists()
+
+
+def test_more_kinds_than_a_model_holds_are_refused_in_one_line(cli, tmp_path):
+    items = records()
+    for number, paragraph in enumerate(p for item in items for p in item["paragraphs"]):
+        paragraph["kind"] = f"kind {number % 100}"
+    path = write(tmp_path / "x.jsonl", items)
+    refuse(cli("train", path, "--out", tmp_path / "m", *SET, "--set", "text.min_kind=1"), "raise min_kind", started=True)
+
+
 def test_setting_that_leaves_no_feature_is_refused_in_one_line(cli, label_path, tmp_path):
     result = cli("train", label_path, "--out", tmp_path / "m", *SET, "--set", "text.min_count=1000000")
     assert result.code == 0 or refuse(result, started=True)

@@ -81,9 +81,18 @@ def test_commands_and_code_run_in_order(checkout: Path, environment: dict[str, s
 
 
 def test_counts_in_the_readme_are_those_of_the_labels() -> None:
-    counts = [len((ROOT / "labels" / f"{name}.jsonl").read_text("utf-8").splitlines()) for name in ("authored", "seeds")]
+    files = ("authored", "pages", "seeds")
+    counts = [len((ROOT / "labels" / f"{name}.jsonl").read_text("utf-8").splitlines()) for name in files]
     text = (ROOT / "README.md").read_text("utf-8")
-    assert f"{sum(counts)} labelled articles: {counts[0]} written" in text
+    assert f"{sum(counts)} labelled articles: {counts[0]} articles and {counts[1]} whole pages written" in text
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "configs/news.toml"])
+def test_settings_that_documents_name_are_there(document: str) -> None:
+    from trainer.config import load_config
+
+    for override in re.findall(r"--set (\w+\.\w+=[^\s`]+)", (ROOT / document).read_text("utf-8")):
+        assert load_config(overrides=[override]) is not None
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -40,7 +40,7 @@ def _card(trained: Trained, report: Report) -> str:
             f"{data['articles']:,} articles of {data['sites']:,} sites, {data['paragraphs']:,} paragraphs ({counts}; "
             f"{data['unlabelled']:,} unlabelled). {trained.info['near_duplicates_joined']:,} articles are near-duplicates of one "
             "on another site and were kept in its fold.",
-            f"Digest of sites, texts and labels: `{data['digest']}`.",
+            f"Digest of sites, texts, labels, kinds and weights: `{data['digest']}`.",
             "",
             "## Results",
             "",

@@ -140,7 +140,7 @@ def evaluate_training(dataset: Dataset, config: Config, trained: Trained) -> Rep
     everything = np.arange(len(dataset.articles))
     scored = _score(dataset, everything, config, trained.out_of_fold.T, trained.policy)
     notes = [
-        "out-of-fold figures of the training run: thresholds and passes were chosen on the same paragraphs; "
+        "out-of-fold figures of the training run: thresholds were chosen on the same paragraphs; "
         "`trainer train --evaluate` gives fully nested ones"
     ]
     return report(
