@@ -11,7 +11,7 @@ from trainer.estimator import article_runs, encode
 from trainer.schema import MAX_KIND_CHARS, MAX_KINDS, UNLABELLED
 from trainer.text import softmax
 
-LONG = {"epochs": 60, "learning_rate": 5e-3}
+LONG = {"epochs": 25, "learning_rate": 1e-2}
 LABELS = ("news", "fundraising", "navigation", "caption")
 
 
