@@ -62,7 +62,8 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes_: label names. kinds_: what both stages tell apart, as (kind, label). network_: the fitted `Network`.
         out_of_fold_: [paragraphs, classes] probabilities of the training paragraphs, from networks fitted without its group on
         first-stage scores fitted without it (the scores those networks learnt from may have seen it); fold_: [paragraphs] the
-        fold of each.
+        fold of each. thinned_rows_, thinned_out_of_fold_: the paragraphs left in one thinned copy of each article, and their
+        out-of-fold probabilities in it.
     """
 
     def __init__(
@@ -83,10 +84,10 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         dilations: tuple[int, ...] = (1, 2, 4),
         views: int = 1,
         balance: float = 0.3,
-        epochs: int = 32,
+        epochs: int = 40,
         batch: int = 4096,
         learning_rate: float = 3e-3,
-        dropout: float = 0.15,
+        dropout: float = 0.3,
         decay: float = 1e-4,
         folds: int = 5,
         seed: int = 0,
@@ -256,27 +257,40 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seen = inputs(chosen, parts[:, :, rows], scores[:, rows], kept_kinds)
             return Sample(seen.T.astype(np.float32), chosen.article, fine[rows], weight[rows])
 
-        whole = sample(np.arange(truth.size))
+        everything = np.arange(truth.size)
+        whole = sample(everything)
+
+        chars = np.fromiter((len(p) for a in X for p in a), np.intp, truth.size)
+
+        def thinned(rows: Index, seed: int) -> Iterator[Index]:
+            number = np.unique(article[rows], return_inverse=True)[1]
+            return thinned_views(truth[rows], fine[rows], chars[rows], number, kept, seed)
 
         def sequence_stage(rows: Index, number: int) -> SequenceStage:
             seed = self.seed + 1000 * (number + 1)
             own = Sample(whole.inputs[rows], whole.article[rows], whole.truth[rows], whole.weight[rows])
-            views = thinned_views(truth[rows], np.unique(article[rows], return_inverse=True)[1], kept, seed)
+            views = thinned(rows, seed)
 
             def samples() -> list[Sample]:
                 return [own, *(sample(rows[next(views)]) for _ in range(self.views))]
 
             return self._fit_sequence(samples, len(label_of), seed)
 
-        out = np.zeros_like(scores)
+        self.thinned_rows_ = next(thinned(everything, self.seed))
+        thin = sample(self.thinned_rows_)
         self.fold_ = np.zeros(truth.size, np.intp)
+        self.out_of_fold_ = np.zeros((truth.size, len(names)))
+        self.thinned_out_of_fold_ = np.zeros((self.thinned_rows_.size, len(names)))
         for number, (_, held) in enumerate(splits):
-            fitted = sequence_stage(np.setdiff1d(np.arange(truth.size), held), number)
-            out[:, held] = fitted.scores(whole.inputs[held].T.astype(np.float64), article[held])
+            fitted = sequence_stage(np.setdiff1d(everything, held), number)
             self.fold_[held] = number
+            in_thinned = np.flatnonzero(np.isin(self.thinned_rows_, held))
+            for seen, rows, out in ((whole, held, self.out_of_fold_), (thin, in_thinned, self.thinned_out_of_fold_)):
+                if rows.size:
+                    scores_of = fitted.scores(seen.inputs[rows].T.astype(np.float64), seen.article[rows])
+                    out[rows] = merge(softmax(scores_of), label_of, len(names)).T
             log("second stage, out of fold")
-        self.out_of_fold_ = merge(softmax(out), label_of, len(names)).T
-        last = sequence_stage(np.arange(truth.size), len(splits))
+        last = sequence_stage(everything, len(splits))
         log("second stage")
         text = text_stage(np.flatnonzero(truth != UNLABELLED))
         self.network_ = Network(text, last, tuple(kind for kind, _ in self.kinds_), label_of, len(names), kept)

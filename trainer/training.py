@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.config import Config
 from trainer.dataset import Dataset
@@ -48,7 +49,7 @@ def train(dataset: Dataset, config: Config) -> Trained:
     return Trained(model.network_, config.label_set, policy, info, model.out_of_fold_)
 
 
-def fit(dataset: Dataset, config: Config, groups: np.typing.NDArray[np.intp]) -> ArticleClassifier:
+def fit(dataset: Dataset, config: Config, groups: NDArray[np.intp]) -> ArticleClassifier:
     """Fit the estimator; `groups` [articles] are never split between its inner folds."""
     if np.unique(groups).size < 2:  # one of two sites is held out: inner folds then take articles apart
         groups = np.arange(len(dataset.articles))
@@ -60,13 +61,23 @@ def fit(dataset: Dataset, config: Config, groups: np.typing.NDArray[np.intp]) ->
 
 
 def make_policy(model: ArticleClassifier, dataset: Dataset, config: Config) -> Policy:
-    """Choose thresholds on the estimator's out-of-fold probabilities of its own training articles."""
+    """Choose thresholds on the estimator's out-of-fold probabilities of its own training articles.
+
+    They obey the limit of news lost on the articles as they are and on thinned copies of them: the higher threshold counts.
+    """
     labels = config.label_set
     truth = encode(dataset.labels, list(labels.names))
-    known = truth != UNLABELLED
     chars = np.fromiter((len(text) for article in dataset.texts for text in article), np.intp, truth.size)
     settings = config.policy
-    thresholds = choose_thresholds(model.out_of_fold_[known].T, truth[known], chars[known], labels.kept, settings.max_news_loss)
+
+    def chosen(rows: NDArray[np.intp], probability: Matrix) -> tuple[float, ...]:
+        known = truth[rows] != UNLABELLED
+        rows = rows[known]
+        return choose_thresholds(probability[known].T, truth[rows], chars[rows], labels.kept, settings.max_news_loss)
+
+    whole = chosen(np.arange(truth.size), model.out_of_fold_)
+    thinned = chosen(model.thinned_rows_, model.thinned_out_of_fold_)
+    thresholds = tuple(map(max, whole, thinned))
     return Policy(thresholds, settings.headline, settings.headline_threshold, settings.max_removed_share, settings.allow_empty)
 
 
