@@ -23,7 +23,7 @@ from trainer.context import Articles, inputs
 from trainer.features import FAMILIES, Batch, FeatureSettings, extract_all
 from trainer.fitting import Sample, Training, fit_sequence
 from trainer.network import Network, merge
-from trainer.schema import UNLABELLED
+from trainer.schema import MAX_KIND_CHARS, MAX_KINDS, UNLABELLED
 from trainer.sequence import SequenceSettings, SequenceStage
 from trainer.text import Matrix, TextStage, bucket_counts, root_count, softmax
 
@@ -194,17 +194,20 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         A kind that too few paragraphs have, and paragraphs without one, go by the name of their label.
         """
-        names = [[None] * len(labels) for labels in y] if kinds is None or not self.min_kind else kinds
+        names = [[None] * len(labels) for labels in y] if kinds is None else kinds
         if [len(article) for article in names] != [len(article) for article in y]:
             raise ValueError("kinds must hold the same articles with as many names as paragraphs")
         given = list(zip(truth.tolist(), (name for article in names for name in article), strict=True))
         count = Counter(given)
-        pairs = [(k, self.labels[k] if name is None or count[k, name] < self.min_kind else name) for k, name in given]
+        told_apart = {pair for pair, paragraphs in count.items() if pair[1] is not None and paragraphs >= self.min_kind > 0}
+        pairs = [(k, name if (k, name) in told_apart else self.labels[k]) for k, name in given]
         # Scores are relative to the first kind: the story comes first.
         order = sorted(
             {pair for pair in pairs if pair[0] != UNLABELLED}, key=lambda pair: (self.labels[pair[0]] not in self.kept, pair)
         )
         self.kinds_ = [(str(name), str(self.labels[k])) for k, name in order]
+        if len(order) > MAX_KINDS or any(len(name) > MAX_KIND_CHARS for name, _ in self.kinds_):
+            raise ValueError(f"there may be {MAX_KINDS} kinds, with names of {MAX_KIND_CHARS} characters; raise min_kind")
         column = {pair: number for number, pair in enumerate(order)}
         return np.array([column.get(pair, UNLABELLED) for pair in pairs], np.intp)
 
@@ -308,7 +311,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 model.fit(matrix[:, used], truth, sample_weight=weight)
             coef, intercept = _full_classes(model, classes)
         else:  # nothing to tell apart, or nothing to tell it by: only the labels' frequencies
-            share = np.bincount(truth, weight, minlength=classes) / weight.sum()
+            share = np.bincount(truth, weight, minlength=classes) / (weight.sum() or 1.0)
             coef, intercept = np.zeros((classes, used.size)), np.log(np.maximum(share, np.exp(_UNSEEN)))
         weights = np.zeros((matrix.shape[1], classes - 1))
         weights[used] = (coef[1:] - coef[0]).T

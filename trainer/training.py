@@ -20,6 +20,7 @@ from trainer.schema import UNLABELLED, LabelSet
 from trainer.text import Matrix
 
 _MORE_SITES = "Add label files of other sites."
+_MORE_LABELS = "Label the stories of the articles too."
 
 
 class Trained(NamedTuple):
@@ -34,6 +35,10 @@ class Trained(NamedTuple):
 
 def train(dataset: Dataset, config: Config) -> Trained:
     """Train on all articles of a dataset; the same data, configuration and seed give the same model."""
+    labels = config.label_set
+    kept = [labels.names[k] for k in labels.kept]
+    if dataset.counts().keys().isdisjoint(kept):
+        raise InputError(f"no paragraph is labelled {' or '.join(kept)}; a model needs to know what to keep", hint=_MORE_LABELS)
     groups = join_near_duplicates(dataset, config)
     if np.unique(groups.group).size < 2:
         raise InputError("all sites share a story, so they form one group; training needs at least 2", hint=_MORE_SITES)
@@ -46,7 +51,7 @@ def train(dataset: Dataset, config: Config) -> Trained:
         "near_duplicates_joined": groups.joined,
         "versions": versions(),
     }
-    return Trained(model.network_, config.label_set, policy, info, model.out_of_fold_)
+    return Trained(model.network_, labels, policy, info, model.out_of_fold_)
 
 
 def fit(dataset: Dataset, config: Config, groups: NDArray[np.intp]) -> ArticleClassifier:
