@@ -47,7 +47,8 @@ def main() -> int:
     table, figures = arguments.quality / "quality.txt", arguments.quality / "quality.json"
     if figures.exists():
         metrics["benchmark"] = json.loads(figures.read_text("utf-8"))
-        card += f"## Benchmark\n\n`python benchmarks/quality.py`: every figure on sites that its model had not seen.\n\n```\n{table.read_text('utf-8')}```\n\n"
+        how = "`python benchmarks/quality.py`: every figure on sites that its model had not seen."
+        card += f"## Benchmark\n\n{how}\n\n```\n{table.read_text('utf-8')}```\n\n"
     texts = {
         artifact.METRICS: json.dumps(metrics, indent=1, sort_keys=True) + "\n",
         artifact.CARD: card + NOTES.read_text("utf-8"),
