@@ -45,7 +45,9 @@ class Terms(NamedTuple):
         return Terms(self.hash[row >= 0], row[row >= 0])
 
     def found(self, article: Index, counted: NDArray[np.bool_]) -> Matrix:
-        """Share of each paragraph's terms that stand in another, counted paragraph of its article, [N].
+        """Share of each paragraph's terms that stand once more in a counted paragraph of its article, be it the same one, [N].
+
+        Up to one in eight of the terms that do not is taken for one that does: it has the place of another in the table.
 
         Args:
             article: [N] number of each paragraph's article. counted: [N] whether a paragraph's terms count.
@@ -143,7 +145,7 @@ def inputs(articles: Articles, parts: Matrix, scores: Matrix, kept: Sequence[int
     return to_input_grid(
         np.concatenate(
             [
-                parts.reshape(-1, n) / 2,
+                parts.reshape(parts.shape[0] * parts.shape[1], n) / 2,
                 scores[1:] / 2,
                 probability * 2,
                 articles.shape / 2,

@@ -60,6 +60,9 @@ def fit_sequence(
     shift, scale = mean.astype(np.float32), (1 / spread).astype(np.float32)
     arrays = _start(settings.shapes(mean.size, outputs), rng)
     adam = _Adam(arrays, training)
+    # Not the mean of each batch: there an article alone would count the same whatever its weight.
+    known = data[0].truth != UNLABELLED
+    usual = float(data[0].weight[known].mean()) if known.any() else 1.0
     size = min(training.batch, max(1, sum(sample.article.size for sample in data) // _LEAST_STEPS))
     for epoch in range(training.epochs):
         runs = _batches(data if epoch == 0 else samples(), size, rng)
@@ -67,9 +70,10 @@ def fit_sequence(
             place = Neighbourhood.build(sample.article[rows], settings.dilations)
             seen = ((sample.inputs[rows] - shift) * scale).T
             truth = sample.truth[rows]
-            weight = np.where(truth == UNLABELLED, 0.0, sample.weight[rows])
-            if weight.sum() > 0:
-                gradients, _ = _backward(arrays, settings, seen, place, truth, weight, training.dropout, rng)
+            known = truth != UNLABELLED
+            if known.any():
+                share = np.where(known, sample.weight[rows], 0.0) / (usual * np.count_nonzero(known))
+                gradients, _ = _backward(arrays, settings, seen, place, truth, share, training.dropout, rng)
                 adam.step(gradients, (epoch + number / len(runs)) / training.epochs)
     if not adam.steps:  # nothing was labelled, so no class is likelier than another
         arrays["out"][:] = 0
@@ -80,7 +84,8 @@ def loss_and_gradients(
     arrays: Arrays, settings: SequenceSettings, inputs: Array, place: Neighbourhood, truth: Index, weight: Array
 ) -> tuple[float, Arrays]:
     """Return the mean loss of a batch and its derivatives, without dropout; for checks."""
-    gradients, loss = _backward(arrays, settings, inputs, place, truth, weight, 0.0, np.random.default_rng(0))
+    share = np.where(truth == UNLABELLED, 0.0, weight)
+    gradients, loss = _backward(arrays, settings, inputs, place, truth, share / share.sum(), 0.0, np.random.default_rng(0))
     return loss, gradients
 
 
@@ -90,11 +95,11 @@ def _backward(
     inputs: Array,
     place: Neighbourhood,
     truth: Index,
-    weight: NDArray[Any],
+    share: NDArray[Any],
     dropout: float,
     rng: np.random.Generator,
 ) -> tuple[Arrays, float]:
-    """Return the derivatives of the weighted mean cross-entropy by every array, and the loss itself."""
+    """Return the derivatives of the cross-entropy by every array, and itself; `share` is what each paragraph counts in it."""
     dtype = a["out"].dtype
     width, n = settings.width, len(truth)
     values = np.maximum(a["enter"] @ inputs + a["enter_bias"][:, None], 0)
@@ -117,7 +122,7 @@ def _backward(
     scores -= scores.max(axis=0)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)
-    share = (weight / weight.sum()).astype(dtype)
+    share = share.astype(dtype)
     label, column = np.where(truth == UNLABELLED, 0, truth), np.arange(n)
     loss = float(-(np.log(np.maximum(scores[label, column], 1e-30)) * share).sum())
     scores[label, column] -= 1
