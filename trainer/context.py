@@ -6,6 +6,7 @@ All inputs lie on a binary grid, see `sequence`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +45,9 @@ class Terms(NamedTuple):
         return Terms(self.hash[row >= 0], row[row >= 0])
 
     def found(self, article: Index, counted: NDArray[np.bool_]) -> Matrix:
-        """Share of each paragraph's terms that stand in another, counted paragraph of its article, [N].
+        """Share of each paragraph's terms that stand once more in a counted paragraph of its article, be it the same one, [N].
+
+        Up to one in eight of the terms that do not is taken for one that does: it has the place of another in the table.
 
         Args:
             article: [N] number of each paragraph's article. counted: [N] whether a paragraph's terms count.
@@ -137,12 +140,12 @@ def inputs(articles: Articles, parts: Matrix, scores: Matrix, kept: Sequence[int
     count = last - first
     probability = softmax(scores) if n else np.zeros_like(scores)
     chars = np.exp2(articles.shape[0] * 2) - 1
-    story = to_input_grid(probability[list(kept)].sum(axis=0) * INPUT_GRID)
-    prose = (story > _PROSE_SHARE) & (chars >= _PROSE_CHARS)
+    story = reduce(np.add, probability[list(kept)], np.zeros(n))  # added up in a fixed order
+    prose = (to_input_grid(story * INPUT_GRID) > _PROSE_SHARE) & (chars >= _PROSE_CHARS)
     so_far = np.append(0, np.cumsum(prose))
     lead = prose & (so_far[1:] - so_far[first] <= _LEAD)
     read = [
-        (parts.reshape(-1, n), 1 / 2),
+        (parts.reshape(parts.shape[0] * parts.shape[1], n), 1 / 2),
         (scores[1:], 1 / 2),
         (probability, 2),
         (articles.shape, 1 / 2),

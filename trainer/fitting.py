@@ -36,10 +36,10 @@ class Sample(NamedTuple):
 class Training(NamedTuple):
     """How to train: passes over the data, most paragraphs of a step, largest step size, dropout, weight decay."""
 
-    epochs: int = 12
+    epochs: int = 40
     batch: int = 4096
     learning_rate: float = 3e-3
-    dropout: float = 0.15
+    dropout: float = 0.3
     decay: float = 1e-4
     seed: int = 0
 
@@ -60,6 +60,9 @@ def fit_sequence(
     shift, scale = mean.astype(np.float32), (1 / spread).astype(np.float32)
     arrays = _start(settings.shapes(mean.size, outputs), rng)
     adam = _Adam(arrays, training)
+    # Not the mean of each batch: there an article alone would count the same whatever its weight.
+    known = data[0].truth != UNLABELLED
+    usual = float(data[0].weight[known].mean()) if known.any() else 1.0
     size = min(training.batch, max(1, sum(sample.article.size for sample in data) // _LEAST_STEPS))
     for epoch in range(training.epochs):
         runs = _batches(data if epoch == 0 else samples(), size, rng)
@@ -67,10 +70,13 @@ def fit_sequence(
             place = Neighbourhood.build(sample.article[rows], settings.dilations)
             seen = ((sample.inputs[rows] - shift) * scale).T
             truth = sample.truth[rows]
-            weight = np.where(truth == UNLABELLED, 0.0, sample.weight[rows])
-            if weight.sum() > 0:
-                gradients, _ = _backward(arrays, settings, seen, place, truth, weight, training.dropout, rng)
+            known = truth != UNLABELLED
+            if known.any():
+                share = np.where(known, sample.weight[rows], 0.0) / (usual * np.count_nonzero(known))
+                gradients, _ = _backward(arrays, settings, seen, place, truth, share, training.dropout, rng)
                 adam.step(gradients, (epoch + number / len(runs)) / training.epochs)
+    if not adam.steps:  # nothing was labelled, so no class is likelier than another
+        arrays["out"][:] = 0
     return SequenceStage(settings, {name: to_weight_grid(a) for name, a in _unscaled(arrays, mean, spread).items()})
 
 
@@ -78,7 +84,8 @@ def loss_and_gradients(
     arrays: Arrays, settings: SequenceSettings, inputs: Array, place: Neighbourhood, truth: Index, weight: Array
 ) -> tuple[float, Arrays]:
     """Return the mean loss of a batch and its derivatives, without dropout; for checks."""
-    gradients, loss = _backward(arrays, settings, inputs, place, truth, weight, 0.0, np.random.default_rng(0))
+    share = np.where(truth == UNLABELLED, 0.0, weight)
+    gradients, loss = _backward(arrays, settings, inputs, place, truth, share / share.sum(), 0.0, np.random.default_rng(0))
     return loss, gradients
 
 
@@ -88,11 +95,11 @@ def _backward(
     inputs: Array,
     place: Neighbourhood,
     truth: Index,
-    weight: NDArray[Any],
+    share: NDArray[Any],
     dropout: float,
     rng: np.random.Generator,
 ) -> tuple[Arrays, float]:
-    """Return the derivatives of the weighted mean cross-entropy by every array, and the loss itself."""
+    """Return the derivatives of the cross-entropy by every array, and itself; `share` is what each paragraph counts in it."""
     dtype = a["out"].dtype
     width, n = settings.width, len(truth)
     values = np.maximum(a["enter"] @ inputs + a["enter_bias"][:, None], 0)
@@ -115,7 +122,7 @@ def _backward(
     scores -= scores.max(axis=0)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)
-    share = (weight / weight.sum()).astype(dtype)
+    share = share.astype(dtype)
     label, column = np.where(truth == UNLABELLED, 0, truth), np.arange(n)
     loss = float(-(np.log(np.maximum(scores[label, column], 1e-30)) * share).sum())
     scores[label, column] -= 1
@@ -211,23 +218,23 @@ class _Adam:
     """Adam with decoupled weight decay of matrices and a step size that rises shortly, then falls as a cosine."""
 
     def __init__(self, arrays: Arrays, training: Training) -> None:
-        self._arrays, self._training, self._done = arrays, training, 0
+        self._arrays, self._training, self.steps = arrays, training, 0
         self._mean = {name: np.zeros_like(array) for name, array in arrays.items()}
         self._square = {name: np.zeros_like(array) for name, array in arrays.items()}
 
     def step(self, gradients: Arrays, progress: float) -> None:
         """Take one step down the gradients; `progress` is the share of the training that is done."""
-        self._done += 1
+        self.steps += 1
         norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values())))
         share = min(1.0, _LARGEST / max(norm, _TINY))
-        size = self._training.learning_rate * 0.5 * (1 + np.cos(np.pi * progress)) * min(1.0, self._done / _WARM_UP)
+        size = self._training.learning_rate * 0.5 * (1 + np.cos(np.pi * progress)) * min(1.0, self.steps / _WARM_UP)
         for name, gradient in gradients.items():
             array, mean, square = self._arrays[name], self._mean[name], self._square[name]
             gradient *= np.float32(share)
             mean += (1 - _MOMENTUM) * (gradient - mean)
             square += (1 - _SQUARES) * (gradient * gradient - square)
-            rise = mean / (1 - _MOMENTUM**self._done)
-            rise /= np.sqrt(square / (1 - _SQUARES**self._done)) + _TINY
+            rise = mean / (1 - _MOMENTUM**self.steps)
+            rise /= np.sqrt(square / (1 - _SQUARES**self.steps)) + _TINY
             if array.ndim == 2:
                 rise += np.float32(self._training.decay) * array
             array -= np.float32(size) * rise
