@@ -140,9 +140,8 @@ def inputs(articles: Articles, parts: Matrix, scores: Matrix, kept: Sequence[int
     count = last - first
     probability = softmax(scores) if n else np.zeros_like(scores)
     chars = np.exp2(articles.shape[0] * 2) - 1
-    kept_share = reduce(np.add, probability[list(kept)], np.zeros(n))  # added up in a fixed order
-    story = to_input_grid(kept_share * INPUT_GRID)
-    prose = (story > _PROSE_SHARE) & (chars >= _PROSE_CHARS)
+    story = reduce(np.add, probability[list(kept)], np.zeros(n))  # added up in a fixed order
+    prose = (to_input_grid(story * INPUT_GRID) > _PROSE_SHARE) & (chars >= _PROSE_CHARS)
     so_far = np.append(0, np.cumsum(prose))
     lead = prose & (so_far[1:] - so_far[first] <= _LEAD)
     read = [
