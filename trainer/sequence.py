@@ -80,9 +80,7 @@ class Neighbourhood(NamedTuple):
         out[1] = values
         return out.reshape(3 * channels, n)
 
-    def fill_sides(
-        self, values: NDArray[Any], block: int, distance: int, before: NDArray[Any], behind: NDArray[Any]
-    ) -> None:
+    def fill_sides(self, values: NDArray[Any], block: int, distance: int, before: NDArray[Any], behind: NDArray[Any]) -> None:
         """Write the values of the neighbour before and of the neighbour behind, each [channels, N]; 0 where there is none."""
         if distance >= values.shape[1]:
             before[...], behind[...] = 0, 0
@@ -128,9 +126,15 @@ class SequenceStage:
 
     def scores(self, inputs: Matrix, article: Index) -> Matrix:
         """Return log-odds against the first output, [outputs, N], for inputs [inputs, N] on the grid of 1/INPUT_GRID."""
+        scores = _affine(self.arrays["out"], self.last(inputs, article), self.arrays["out_bias"][:, None])
+        scores -= scores[0].copy()
+        return scores
+
+    def last(self, inputs: Matrix, article: Index) -> Matrix:
+        """Return the values of the last layer before the outputs, [head, N]; see `scores`."""
         a, width = self._stepped, self.settings.width
         if not article.size:
-            return np.zeros((len(a["out"]), 0))
+            return np.zeros((len(a["head"]), 0))
         place = Neighbourhood.build(article, self.settings.dilations)
         # One array holds what the layers read, so that each reads its rows where they stand: the neighbour before, the one
         # behind, oneself, and the inputs. Values are counted in steps of their grid.
@@ -147,10 +151,8 @@ class SequenceStage:
             own += _affine(a[f"back.{number}"], _settle(seen), a[f"back_bias.{number}"], step)
             _grid(own)
         last = _settle(_affine(a["head"], rows[2 * width :], a["head_bias"]))
-        scores = _affine(a["out"], last, a["out_bias"])
-        scores -= scores[0].copy()
-        scores /= VALUE_GRID
-        return scores
+        last /= VALUE_GRID
+        return last
 
 
 def to_weight_grid(weights: NDArray[Any]) -> Matrix:

@@ -54,10 +54,11 @@ def without(ablation: Ablation, base: type[ArticleClassifier] = ArticleClassifie
 
     class Ablated(base):  # type: ignore[misc,valid-type]
         def _fit_text(self, features: FeatureSettings, matrix: sp.csr_matrix, *rest: Any) -> Any:
-            keep = np.repeat([family not in ablation.families for family in FAMILIES], features.buckets)
-            thinner = (matrix @ sp.diags(keep.astype(matrix.dtype))).tocsr()
-            thinner.eliminate_zeros()
-            return super()._fit_text(features, thinner, *rest)
+            if ablation.families:
+                keep = np.repeat([family not in ablation.families for family in FAMILIES], features.buckets)
+                matrix = (matrix @ sp.diags(keep.astype(matrix.dtype))).tocsr()
+                matrix.eliminate_zeros()
+            return super()._fit_text(features, matrix, *rest)
 
         def _fit_sequence(self, samples: Callable[[], list[Sample]], *rest: Any) -> SequenceStage:
             gone = self._gone()

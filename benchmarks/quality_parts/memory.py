@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
-import joblib
 import numpy as np
 import scipy.sparse as sp
 
@@ -21,8 +21,10 @@ def remembering(folder: Path) -> type[ArticleClassifier]:
         def _fit_text(
             self, features: FeatureSettings, matrix: sp.csr_matrix, truth: np.ndarray, weight: np.ndarray, classes: int
         ) -> TextStage:
-            data = (matrix.shape, matrix.indptr, matrix.indices, matrix.data, truth, weight)
-            file = folder / f"text-{joblib.hash((features, *data, classes, self.C, self.min_count))}.npz"
+            told = hashlib.sha256(repr((features, matrix.shape, classes, self.C, self.min_count)).encode())
+            for values in (matrix.indptr, matrix.indices, matrix.data, truth, weight):
+                told.update(np.ascontiguousarray(values))
+            file = folder / f"text-{told.hexdigest()}.npz"
             if file.exists():
                 with np.load(file) as arrays:
                     return TextStage(features, arrays["weights"], arrays["scale"], arrays["bias"])
