@@ -177,7 +177,7 @@ def test_pages_come_back_as_label_records(clones, tmp_path):
         assert [p["text"] for p in rebuilt.record["paragraphs"]] == [text for text, _ in story(i)]
 
 
-def test_the_digest_is_that_of_the_labelled_texts(clones, tmp_path):
+def test_the_digest_is_that_of_the_labelled_texts_and_their_kinds(clones, tmp_path):
     folder, lines = clones
     hydrated = [page.record for page in hydrate(load(tmp_path, lines), folder).rebuilt]
     written = [
@@ -185,7 +185,7 @@ def test_the_digest_is_that_of_the_labelled_texts(clones, tmp_path):
             "id": f"other-{i}",
             "site": item["site"],
             "source": "typed",
-            "paragraphs": [{"text": text, "label": label_of(KINDS[letter])} for text, letter in story(i)],
+            "paragraphs": [{"text": text, "label": label_of(KINDS[letter]), "kind": KINDS[letter]} for text, letter in story(i)],
         }
         for i, item in enumerate(lines)
     ]
