@@ -19,6 +19,7 @@ from trainer.policy import Policy, choose_thresholds
 from trainer.schema import UNLABELLED, LabelSet
 from trainer.text import Matrix
 
+_DECIDING = 50  # articles of full weight that are enough to choose thresholds on
 _MORE_SITES = "Add label files of other sites."
 _MORE_LABELS = "Label the stories of the articles too."
 
@@ -69,14 +70,18 @@ def make_policy(model: ArticleClassifier, dataset: Dataset, config: Config) -> P
     """Choose thresholds on the estimator's out-of-fold probabilities of its own training articles.
 
     They obey the limit of news lost on the articles as they are and on thinned copies of them: the higher threshold counts.
+    Articles that weigh less than 1 are there to learn from, and written to be hard: where there are enough others, those alone
+    decide.
     """
     labels = config.label_set
     truth = encode(dataset.labels, list(labels.names))
     chars = np.fromiter((len(text) for article in dataset.texts for text in article), np.intp, truth.size)
     settings = config.policy
+    full = dataset.weights >= 1
+    decides = np.repeat(full | (np.count_nonzero(full) < _DECIDING), [len(article) for article in dataset.texts])
 
     def chosen(rows: NDArray[np.intp], probability: Matrix) -> tuple[float, ...]:
-        known = truth[rows] != UNLABELLED
+        known = (truth[rows] != UNLABELLED) & decides[rows]
         rows = rows[known]
         return choose_thresholds(probability[known].T, truth[rows], chars[rows], labels.kept, settings.max_news_loss)
 
