@@ -13,9 +13,9 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: .venv/ready  ## train on labels/, evaluate, filter the four seed articles and show what was removed
-	$(BIN)/trainer train labels --out models/demo --force
-	$(BIN)/trainer evaluate labels
+demo: .venv/ready  ## train a quick model on labels/, evaluate, filter the four seed articles and show what was removed
+	$(BIN)/trainer train labels --config configs/fast.toml --out models/demo --force
+	$(BIN)/trainer evaluate labels --config configs/fast.toml
 	$(BIN)/trainer filter seeds --model models/demo --diff
 
 test: .venv/ready-dev  ## run all tests

@@ -16,12 +16,19 @@ from trainer.errors import InputError
 
 FILE: dict[str, Any] = {
     "config": "configs/news.toml",
-    "with_labels": False,
+    "settings": [],
     "digest": "old",
     "floors": {"macro_f1": 0.68, "news_char_f1": 0.95},
     "regressions": [],
 }
 REASON = "harder pages"
+
+
+@pytest.fixture(autouse=True)
+def margins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One margin for all figures, but a wide one."""
+    monkeypatch.setattr(floors, "MARGIN", 0.005)
+    monkeypatch.setattr(floors, "WIDE", {"wide": 0.1})
 
 
 def version(regressions: list[dict[str, Any]] | None = None, **values: float) -> dict[str, Any]:
@@ -30,6 +37,33 @@ def version(regressions: list[dict[str, Any]] | None = None, **values: float) ->
 
 def entry(reason: str = REASON, **figures: list[float | None]) -> dict[str, Any]:
     return {"date": "2024-05-01", "reason": reason, "figures": figures}
+
+
+def test_figures_that_vary_more_have_a_wider_margin() -> None:
+    file = {**FILE, "floors": {"wide": 0.5}}
+    assert floors.propose(file, {"wide": 0.75}, "new")["floors"] == {"wide": 0.65}
+
+
+def test_main_figures_are_found_in_the_benchmarks_sheets() -> None:
+    def sheet(*rows: tuple[str, dict[str, float]]) -> dict[str, Any]:
+        figures = [{"name": name, "figures": {key: [value, 0.0, 1.0] for key, value in found.items()}} for name, found in rows]
+        return {"rows": figures}
+
+    sheets = {
+        "full page, overall": sheet(("product", {"macro_f1": 0.7, "char_f1": 0.96})),
+        "full page": sheet(("news", {"f1": 0.91}), ("caption", {"f1": 0.6})),
+        "residue curve": sheet(("full page", {"junk_at 0.5 %": 0.8}), ("trafilatura", {"junk_at 0.5 %": 0.3})),
+        "written articles (own folds), overall": sheet(("product", {"macro_f1": 0.84})),
+    }
+    assert gate.main_figures(sheets) == {
+        "macro_f1": 0.7,
+        "news_f1": 0.91,
+        "news_char_f1": 0.96,
+        "junk_full_page": 0.8,
+        "junk_after_trafilatura": 0.3,
+        "written_macro_f1": 0.84,
+    }
+    assert json.loads((ROOT / "models" / "floors.json").read_text())["floors"].keys() <= gate.main_figures(sheets).keys()
 
 
 # ── comparing
@@ -112,7 +146,7 @@ def test_an_old_entry_does_not_serve_again_and_stays_on_record() -> None:
         (json.dumps({**FILE, "floors": [1]}), "is not an object with config"),
         (json.dumps({**FILE, "floors": {"a": "0.5"}}), "the floor of a is not a number"),
         (json.dumps({**FILE, "floors": {"a": True}}), "the floor of a is not a number"),
-        ('{"config": "", "with_labels": true, "digest": "", "floors": {"a": NaN}}', "the floor of a is not a number"),
+        ('{"config": "", "settings": [], "digest": "", "floors": {"a": NaN}}', "the floor of a is not a number"),
         (json.dumps({**FILE, "regressions": {}}), "regressions is not a list"),
         (json.dumps({**FILE, "regressions": [entry(" ", a=[0.5, 0.4])]}), "regressions is not a list"),
         (json.dumps({**FILE, "regressions": [entry(a=[0.5])]}), "regressions is not a list"),

@@ -18,20 +18,13 @@ TEXTS = {path.stem: path.read_text("utf-8") for path in (ROOT / "seeds").glob("*
 
 
 @pytest.fixture(scope="module")
-def trained_with_seeds(tmp_path_factory: pytest.TempPathFactory) -> trainer.Classifier:
-    return trainer.load(train([ROOT / "labels"], tmp_path_factory.mktemp("models") / "all"))
-
-
-@pytest.fixture(scope="module")
 def trained_without_seeds(tmp_path_factory: pytest.TempPathFactory) -> trainer.Classifier:
     return trainer.load(train([ROOT / "labels" / "authored.jsonl"], tmp_path_factory.mktemp("models") / "authored"))
 
 
 @pytest.mark.parametrize("article", LABELLED, ids=[article["id"] for article in LABELLED])
-def test_the_demo_model_keeps_the_story_whole_and_removes_the_residue_whole(
-    trained_with_seeds: trainer.Classifier, article: dict
-) -> None:
-    result = trained_with_seeds.filter(TEXTS[article["id"]])
+def test_the_default_model_keeps_the_story_whole_and_removes_the_residue_whole(article: dict) -> None:
+    result = trainer.load().filter(TEXTS[article["id"]])
     assert [p.text for p in result.paragraphs] == [p["text"] for p in article["paragraphs"]]
     fates = zip(article["paragraphs"], result.keep, strict=True)
     wrong = [(p["label"], p["text"][:60]) for p, keep in fates if keep != (p["label"] == "news")]

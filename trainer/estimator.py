@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,6 +33,34 @@ _CLASS_WEIGHTS = {"sqrt": 0.5, "balanced": 1.0, "none": 0.0}  # power of the inv
 _UNSEEN = -12.0  # log-odds of a label without examples
 
 Names = Sequence[Sequence[str | None]]
+
+
+class _Material(NamedTuple):
+    """What the second stage is fitted on: articles with out-of-fold first-stage scores; see `context.inputs`.
+
+    `truth`, `kind`: [N] columns. `chars`: [N] lengths. `weight`: [N].
+    """
+
+    articles: Articles
+    parts: Matrix
+    scores: Matrix
+    kept_kinds: list[int]
+    truth: Index
+    kind: Index
+    chars: Index
+    weight: NDArray[np.float64]
+
+    def sample(self, rows: Index) -> Sample:
+        """Return the articles with only some of their paragraphs, as the network sees them."""
+        chosen = self.articles.select(rows)
+        seen = inputs(chosen, self.parts[:, :, rows], self.scores[:, rows], self.kept_kinds)
+        return Sample(seen.T.astype(np.float32), chosen.article, self.kind[rows], self.weight[rows])
+
+    def thinned(self, rows: Index, kept: Sequence[int], seed: int) -> Iterator[Index]:
+        """Yield thinned copies of some of the articles, for ever; see `thinned_views`."""
+        article = np.unique(self.articles.article[rows], return_inverse=True)[1]
+        for chosen in thinned_views(self.truth[rows], self.kind[rows], self.chars[rows], article, kept, seed):
+            yield rows[chosen]
 
 
 class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -62,7 +90,8 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes_: label names. kinds_: what both stages tell apart, as (kind, label). network_: the fitted `Network`.
         out_of_fold_: [paragraphs, classes] probabilities of the training paragraphs, from networks fitted without its group on
         first-stage scores fitted without it (the scores those networks learnt from may have seen it); fold_: [paragraphs] the
-        fold of each.
+        fold of each. thinned_rows_, thinned_out_of_fold_: the paragraphs left in one thinned copy of each article, and their
+        out-of-fold probabilities in it.
     """
 
     def __init__(
@@ -83,10 +112,10 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         dilations: tuple[int, ...] = (1, 2, 4),
         views: int = 1,
         balance: float = 0.3,
-        epochs: int = 32,
+        epochs: int = 40,
         batch: int = 4096,
         learning_rate: float = 3e-3,
-        dropout: float = 0.15,
+        dropout: float = 0.3,
         decay: float = 1e-4,
         folds: int = 5,
         seed: int = 0,
@@ -222,11 +251,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = list(self.labels)
         label_of = tuple(names.index(label) for _, label in self.kinds_)
         kept = tuple(names.index(name) for name in self.kept)
-        kept_kinds = [kind for kind, label in enumerate(label_of) if label in kept]
         batches = extract_all([p for article in X for p in article], features)
-        articles = Articles.build(batches, [len(a) for a in X])
-        matrix = feature_matrix(batches, features)
-        article = articles.article
         splits = list(_splits(group, truth, self.folds, self.seed))
         step, steps = 0, 2 * (len(splits) + 1)
 
@@ -235,6 +260,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             step += 1
             logger.info("fitted the %s", what, extra={"step": step, "steps": steps})
 
+        matrix = feature_matrix(batches, features)
         text_weight = _weights(truth, _CLASS_WEIGHTS[self.class_weight]) * of_paragraph
 
         def text_stage(rows: Index) -> TextStage:
@@ -252,33 +278,46 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             scores[:, held] = stage.scores(parts[:, :, held])
             log("first stage, out of fold")
 
-        weight = _weights(truth, self.balance) * of_paragraph
-
-        def sample(rows: Index) -> Sample:
-            chosen = articles.select(rows)
-            seen = inputs(chosen, parts[:, :, rows], scores[:, rows], kept_kinds)
-            return Sample(seen.T.astype(np.float32), chosen.article, fine[rows], weight[rows])
-
-        whole = sample(np.arange(truth.size))
+        material = _Material(
+            Articles.build(batches, [len(a) for a in X]),
+            parts,
+            scores,
+            [kind for kind, label in enumerate(label_of) if label in kept],
+            truth,
+            fine,
+            np.fromiter((len(p) for a in X for p in a), np.intp, truth.size),
+            _weights(truth, self.balance) * of_paragraph,
+        )
+        whole = material.sample(np.arange(truth.size))
 
         def sequence_stage(rows: Index, number: int) -> SequenceStage:
             seed = self.seed + 1000 * (number + 1)
             own = Sample(whole.inputs[rows], whole.article[rows], whole.truth[rows], whole.weight[rows])
-            views = thinned_views(truth[rows], np.unique(article[rows], return_inverse=True)[1], kept, seed)
+            views = material.thinned(rows, kept, seed)
 
             def samples() -> list[Sample]:
-                return [own, *(sample(rows[next(views)]) for _ in range(self.views))]
+                return [own, *(material.sample(next(views)) for _ in range(self.views))]
 
             return self._fit_sequence(samples, len(label_of), seed)
 
-        out = np.zeros_like(scores)
+        def probabilities(stage: SequenceStage, seen: Sample, rows: Index) -> Matrix:
+            if not rows.size:
+                return np.zeros((0, len(names)))
+            found = stage.scores(seen.inputs[rows].T.astype(np.float64), seen.article[rows])
+            return merge(softmax(found), label_of, len(names)).T
+
+        self.thinned_rows_ = next(material.thinned(np.arange(truth.size), kept, self.seed))
+        thin = material.sample(self.thinned_rows_)
         self.fold_ = np.zeros(truth.size, np.intp)
+        self.out_of_fold_ = np.zeros((truth.size, len(names)))
+        self.thinned_out_of_fold_ = np.zeros((self.thinned_rows_.size, len(names)))
         for number, (_, held) in enumerate(splits):
             fitted = sequence_stage(np.setdiff1d(np.arange(truth.size), held), number)
-            out[:, held] = fitted.scores(whole.inputs[held].T.astype(np.float64), article[held])
             self.fold_[held] = number
+            self.out_of_fold_[held] = probabilities(fitted, whole, held)
+            held_thin = np.flatnonzero(np.isin(self.thinned_rows_, held))
+            self.thinned_out_of_fold_[held_thin] = probabilities(fitted, thin, held_thin)
             log("second stage, out of fold")
-        self.out_of_fold_ = merge(softmax(out), label_of, len(names)).T
         last = sequence_stage(np.arange(truth.size), len(splits))
         log("second stage")
         text = text_stage(np.flatnonzero(truth != UNLABELLED))

@@ -36,10 +36,10 @@ class Sample(NamedTuple):
 class Training(NamedTuple):
     """How to train: passes over the data, most paragraphs of a step, largest step size, dropout, weight decay."""
 
-    epochs: int = 12
+    epochs: int = 40
     batch: int = 4096
     learning_rate: float = 3e-3
-    dropout: float = 0.15
+    dropout: float = 0.3
     decay: float = 1e-4
     seed: int = 0
 

@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.config import Config
 from trainer.dataset import Dataset
@@ -18,6 +19,7 @@ from trainer.policy import Policy, choose_thresholds
 from trainer.schema import UNLABELLED, LabelSet
 from trainer.text import Matrix
 
+_DECIDING = 50  # articles of full weight that are enough to choose thresholds on
 _MORE_SITES = "Add label files of other sites."
 _MORE_LABELS = "Label the stories of the articles too."
 
@@ -53,7 +55,7 @@ def train(dataset: Dataset, config: Config) -> Trained:
     return Trained(model.network_, labels, policy, info, model.out_of_fold_)
 
 
-def fit(dataset: Dataset, config: Config, groups: np.typing.NDArray[np.intp]) -> ArticleClassifier:
+def fit(dataset: Dataset, config: Config, groups: NDArray[np.intp]) -> ArticleClassifier:
     """Fit the estimator; `groups` [articles] are never split between its inner folds."""
     if np.unique(groups).size < 2:  # one of two sites is held out: inner folds then take articles apart
         groups = np.arange(len(dataset.articles))
@@ -65,13 +67,27 @@ def fit(dataset: Dataset, config: Config, groups: np.typing.NDArray[np.intp]) ->
 
 
 def make_policy(model: ArticleClassifier, dataset: Dataset, config: Config) -> Policy:
-    """Choose thresholds on the estimator's out-of-fold probabilities of its own training articles."""
+    """Choose thresholds on the estimator's out-of-fold probabilities of its own training articles.
+
+    They obey the limit of news lost on the articles as they are and on thinned copies of them: the higher threshold counts.
+    Articles that weigh less than 1 are there to learn from, and written to be hard: where there are enough others, those alone
+    decide.
+    """
     labels = config.label_set
     truth = encode(dataset.labels, list(labels.names))
-    known = truth != UNLABELLED
     chars = np.fromiter((len(text) for article in dataset.texts for text in article), np.intp, truth.size)
     settings = config.policy
-    thresholds = choose_thresholds(model.out_of_fold_[known].T, truth[known], chars[known], labels.kept, settings.max_news_loss)
+    full = dataset.weights >= 1
+    decides = np.repeat(full | (np.count_nonzero(full) < _DECIDING), [len(article) for article in dataset.texts])
+
+    def chosen(rows: NDArray[np.intp], probability: Matrix) -> tuple[float, ...]:
+        known = (truth[rows] != UNLABELLED) & decides[rows]
+        rows = rows[known]
+        return choose_thresholds(probability[known].T, truth[rows], chars[rows], labels.kept, settings.max_news_loss)
+
+    whole = chosen(np.arange(truth.size), model.out_of_fold_)
+    thinned = chosen(model.thinned_rows_, model.thinned_out_of_fold_)
+    thresholds = tuple(map(max, whole, thinned))
     return Policy(thresholds, settings.headline, settings.headline_threshold, settings.max_removed_share, settings.allow_empty)
 
 
