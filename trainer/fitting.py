@@ -14,6 +14,7 @@ from trainer.sequence import Neighbourhood, SequenceSettings, SequenceStage, to_
 Array = NDArray[np.float32]
 Arrays = dict[str, Array]
 Index = NDArray[np.intp]
+Goal = Callable[[Array], tuple[float, Array]]  # from log-odds [outputs, N] to a loss and its derivatives by them
 _MOMENTUM, _SQUARES, _TINY = 0.9, 0.999, 1e-8  # Adam's constants (Kingma and Ba 2015)
 _WARM_UP = 100  # steps until the full step size
 _LEAST_SPREAD = 0.05
@@ -69,7 +70,8 @@ def fit_sequence(
             truth = sample.truth[rows]
             weight = np.where(truth == UNLABELLED, 0.0, sample.weight[rows])
             if weight.sum() > 0:
-                gradients, _ = _backward(arrays, settings, seen, place, truth, weight, training.dropout, rng)
+                goal = cross_entropy(truth, weight)
+                gradients, _ = backward(arrays, settings, seen, place, goal, training.dropout, rng)
                 adam.step(gradients, (epoch + number / len(runs)) / training.epochs)
     return SequenceStage(settings, {name: to_weight_grid(a) for name, a in _unscaled(arrays, mean, spread).items()})
 
@@ -78,23 +80,38 @@ def loss_and_gradients(
     arrays: Arrays, settings: SequenceSettings, inputs: Array, place: Neighbourhood, truth: Index, weight: Array
 ) -> tuple[float, Arrays]:
     """Return the mean loss of a batch and its derivatives, without dropout; for checks."""
-    gradients, loss = _backward(arrays, settings, inputs, place, truth, weight, 0.0, np.random.default_rng(0))
+    gradients, loss = backward(arrays, settings, inputs, place, cross_entropy(truth, weight), 0.0, np.random.default_rng(0))
     return loss, gradients
 
 
-def _backward(
+def cross_entropy(truth: Index, weight: NDArray[Any]) -> Goal:
+    """Return the goal of giving each paragraph its one true output."""
+
+    def goal(scores: Array) -> tuple[float, Array]:
+        scores -= scores.max(axis=0)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=0)
+        share = (weight / weight.sum()).astype(scores.dtype)
+        label, column = np.where(truth == UNLABELLED, 0, truth), np.arange(truth.size)
+        loss = float(-(np.log(np.maximum(scores[label, column], 1e-30)) * share).sum())
+        scores[label, column] -= 1
+        scores *= share
+        return loss, scores
+
+    return goal
+
+
+def backward(
     a: Arrays,
     settings: SequenceSettings,
     inputs: Array,
     place: Neighbourhood,
-    truth: Index,
-    weight: NDArray[Any],
+    goal: Goal,
     dropout: float,
     rng: np.random.Generator,
 ) -> tuple[Arrays, float]:
-    """Return the derivatives of the weighted mean cross-entropy by every array, and the loss itself."""
-    dtype = a["out"].dtype
-    width, n = settings.width, len(truth)
+    """Return the derivatives of the loss that `goal` says by every array, and the loss itself."""
+    width, n = settings.width, inputs.shape[1]
     values = np.maximum(a["enter"] @ inputs + a["enter_bias"][:, None], 0)
     entered = values > 0
     kept = []
@@ -111,15 +128,7 @@ def _backward(
     last = a["head"] @ joined + a["head_bias"][:, None]
     last_gate = _gate(last, dropout, rng)
     last *= last_gate
-    scores = a["out"] @ last + a["out_bias"][:, None]
-    scores -= scores.max(axis=0)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=0)
-    share = (weight / weight.sum()).astype(dtype)
-    label, column = np.where(truth == UNLABELLED, 0, truth), np.arange(n)
-    loss = float(-(np.log(np.maximum(scores[label, column], 1e-30)) * share).sum())
-    scores[label, column] -= 1
-    scores *= share
+    loss, scores = goal(a["out"] @ last + a["out_bias"][:, None])
 
     out: Arrays = {"out": scores @ last.T, "out_bias": scores.sum(axis=1)}
     d_last = (a["out"].T @ scores) * last_gate
@@ -137,7 +146,7 @@ def _backward(
         }
         d = d + _to_neighbours((a[f"near.{number}"].T @ d_seen).reshape(3, width, n), place.cut[number], distance)
         d_whole = a[f"all.{number}"].T @ of_article
-        d += place.spread((d_whole[:width] / place.size).astype(dtype))
+        d += place.spread((d_whole[:width] / place.size).astype(d.dtype))
         d += place.spread(d_whole[width:]) * (values == place.spread(whole[width:]))
     d *= entered
     out |= {"enter": d @ inputs.T, "enter_bias": d.sum(axis=1)}

@@ -109,9 +109,14 @@ class SequenceStage:
 
     def scores(self, inputs: Matrix, article: Index) -> Matrix:
         """Return log-odds against the first output, [outputs, N], for inputs [inputs, N] on the grid of 1/INPUT_GRID."""
+        scores = _affine(self.arrays["out"], self.last(inputs, article), self.arrays["out_bias"])
+        return np.asarray(scores - scores[0])
+
+    def last(self, inputs: Matrix, article: Index) -> Matrix:
+        """Return the values of the last layer before the outputs, [head, N]; see `scores`."""
         a = self.arrays
         if not article.size:
-            return np.zeros((len(a["out"]), 0))
+            return np.zeros((len(a["head"]), 0))
         place = Neighbourhood.build(article, self.settings.dilations)
         values = _settle(_affine(a["enter"], inputs, a["enter_bias"]))
         for number, distance in enumerate(self.settings.dilations):
@@ -119,9 +124,7 @@ class SequenceStage:
             seen += place.spread(a[f"all.{number}"] @ _grid(place.whole(values)))
             step = _affine(a[f"back.{number}"], _settle(seen), a[f"back_bias.{number}"])
             values = _grid(values + step)
-        last = _settle(_affine(a["head"], np.concatenate([values, inputs]), a["head_bias"]))
-        scores = _affine(a["out"], last, a["out_bias"])
-        return np.asarray(scores - scores[0])
+        return _settle(_affine(a["head"], np.concatenate([values, inputs]), a["head_bias"]))
 
 
 def to_weight_grid(weights: NDArray[Any]) -> Matrix:
