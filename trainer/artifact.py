@@ -23,7 +23,7 @@ from trainer.features import FAMILIES, FeatureSettings
 from trainer.model import Classifier
 from trainer.network import Network
 from trainer.policy import NEVER, Policy
-from trainer.schema import Label, LabelSet
+from trainer.schema import MAX_KIND_CHARS, MAX_KINDS, Label, LabelSet
 from trainer.sequence import SequenceSettings, SequenceStage
 from trainer.text import TextStage
 
@@ -35,7 +35,7 @@ DEFAULT = "news-en"  # the English news model that comes with the package
 WEIGHTS, METRICS, CARD = "model.safetensors", "metrics.json", "card.md"
 MAX_FILE_BYTES, MAX_HEADER_BYTES = 32 << 20, 1 << 20
 _DTYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype(np.int8), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-_MAX_KINDS, _MAX_WIDTH, _MAX_BLOCKS, _MAX_DISTANCE, _BITS, _NGRAMS = 64, 1024, 16, 64, (4, 20), (1, 8)
+_MAX_WIDTH, _MAX_BLOCKS, _MAX_DISTANCE, _BITS, _NGRAMS = 1024, 16, 64, (4, 20), (1, 8)
 _SEQUENCE = "sequence."
 Arrays = dict[str, NDArray[Any]]
 
@@ -71,6 +71,7 @@ def save(
 
     Raises:
         InputError: the folder is there and `force` is not given, or it is not a model folder.
+        ArtifactError: `load` would refuse the model.
     """
     folder = Path(folder)
     check_free(folder, force=force)
@@ -93,6 +94,10 @@ def save(
     description["digest"] = _digest(description, arrays)
     # One metadata key only: safetensors writes several in no fixed order.
     data = to_safetensors(arrays, {"trainer": json.dumps(description, sort_keys=True)})
+    if len(data) > MAX_FILE_BYTES:
+        raise _too_large(
+            len(data), str(folder / WEIGHTS), "Choose fewer word_bits, pair_bits or char_bits, or a larger min_kind."
+        )
     _parse(data, str(folder / WEIGHTS))
     contents = {WEIGHTS: data, **{name: text.encode() for name, text in (texts or {}).items()}}
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +171,7 @@ def load(model: Path | str | None = None) -> Classifier:
         if not stat.S_ISREG(status.st_mode):
             raise ArtifactError("is not a file", where=str(path))
         if status.st_size > MAX_FILE_BYTES:
-            raise ArtifactError(f"is {status.st_size:,} bytes; a model has at most {MAX_FILE_BYTES:,}", where=str(path))
+            raise _too_large(status.st_size, str(path))
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -215,6 +220,10 @@ def _parse(data: bytes, where: str) -> tuple[Metadata, Arrays]:
     return metadata, arrays
 
 
+def _too_large(size: int, where: str, hint: str = "") -> ArtifactError:
+    return ArtifactError(f"is {size:,} bytes; a model has at most {MAX_FILE_BYTES:,}", where=where, hint=hint)
+
+
 def _array(item: dict[str, Any]) -> NDArray[Any]:
     """Return a read-only array over the bytes that safetensors cut out."""
     array: NDArray[Any] = np.frombuffer(item["data"], dtype=np.dtype(_DTYPES[item["dtype"]])).reshape(item["shape"])
@@ -251,9 +260,11 @@ def _description(header: dict[str, Any]) -> dict[str, Any]:
 def _metadata(description: dict[str, Any]) -> Metadata:
     _keys(description, {"format", "labels", "kinds", "features", "sequence", "policy", "info", "digest"}, "description")
     labels = LabelSet([_label(item) for item in _list(description["labels"], 64)])
-    kinds = [_kind(item, labels) for item in _list(description["kinds"], _MAX_KINDS)]
+    kinds = [_kind(item, labels) for item in _list(description["kinds"], MAX_KINDS)]
     if len(kinds) < 2 or len(set(kinds)) < len(kinds):
         raise ArtifactError("its kinds are not two or more different ones")
+    if kinds[0][1] not in labels.kept:
+        raise ArtifactError("its first kind is not of a label that is kept")
     features, sequence, policy = description["features"], description["sequence"], description["policy"]
     _keys(features, {"word_bits", "pair_bits", "char_bits", "char_ngrams"}, "features")
     _keys(sequence, {"width", "head", "dilations"}, "sequence")
@@ -308,7 +319,11 @@ def _label(item: Any) -> Label:
 
 def _kind(item: Any, labels: LabelSet) -> tuple[str, int]:
     """Return a kind's name and the column of its label."""
-    if not isinstance(item, list) or len(item) != 2 or not all(isinstance(name, str) and len(name) <= 200 for name in item):
+    if (
+        not isinstance(item, list)
+        or len(item) != 2
+        or not all(isinstance(name, str) and len(name) <= MAX_KIND_CHARS for name in item)
+    ):
         raise ArtifactError("a kind has values of a wrong kind")
     if item[1] not in labels.index:
         raise ArtifactError(f"its kind {item[0][:40]!r} is of no label")
@@ -345,7 +360,7 @@ def _check_values(metadata: Metadata, arrays: Arrays) -> None:
     if np.abs(arrays["text.scale"]).max() > 1e6 or np.abs(arrays["text.bias"]).max() > 1e6:
         raise ArtifactError("its text weights are out of range")
     if not _sequence(metadata, arrays).is_exact:
-        raise ArtifactError("its context weights are out of range")
+        raise ArtifactError("its context weights are out of range or off their grid")
 
 
 def _sequence(metadata: Metadata, arrays: Arrays) -> SequenceStage:

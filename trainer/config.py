@@ -68,10 +68,10 @@ class Context(Section):
     dilations: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(strict=False, max_length=16)] = (1, 2, 4)
     views: Annotated[int, Field(ge=0, le=32)] = 1
     balance: Share = 0.3
-    epochs: Count = 32
+    epochs: Count = 40
     batch: Count = 4096
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     decay: Annotated[float, Field(ge=0)] = 1e-4
 
 

@@ -6,6 +6,7 @@ All inputs lie on a binary grid, see `sequence`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -135,7 +136,8 @@ def inputs(articles: Articles, parts: Matrix, scores: Matrix, kept: Sequence[int
     count = last - first
     probability = softmax(scores) if n else np.zeros_like(scores)
     chars = np.exp2(articles.shape[0] * 2) - 1
-    prose = (to_input_grid(probability[list(kept)].sum(axis=0)) > _PROSE_SHARE) & (chars >= _PROSE_CHARS)
+    story = reduce(np.add, probability[list(kept)], np.zeros(n))  # added up in a fixed order
+    prose = (to_input_grid(story) > _PROSE_SHARE) & (chars >= _PROSE_CHARS)
     so_far = np.append(0, np.cumsum(prose))
     lead = prose & (so_far[1:] - so_far[first] <= _LEAD)
     return to_input_grid(

@@ -137,7 +137,7 @@ def load_labels(paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[
             known = by_id.setdefault(article.id, article)
             if known is not article and known.content != article.content:
                 raise InputError(
-                    f"article id {article.id!r} stands also at {known.where}, with other text, site or labels",
+                    f"article id {article.id!r} stands also at {known.where}, with other text, site, labels, kinds or weight",
                     where=where,
                     hint="Give the articles different ids, or delete the outdated one.",
                 )

@@ -23,7 +23,7 @@ from trainer.context import Articles, inputs
 from trainer.features import FAMILIES, Batch, FeatureSettings, extract_all
 from trainer.fitting import Sample, Training, fit_sequence
 from trainer.network import Network, merge
-from trainer.schema import UNLABELLED
+from trainer.schema import MAX_KIND_CHARS, MAX_KINDS, UNLABELLED
 from trainer.sequence import SequenceSettings, SequenceStage
 from trainer.text import Matrix, TextStage, bucket_counts, root_count, softmax
 
@@ -62,7 +62,8 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes_: label names. kinds_: what both stages tell apart, as (kind, label). network_: the fitted `Network`.
         out_of_fold_: [paragraphs, classes] probabilities of the training paragraphs, from networks fitted without its group on
         first-stage scores fitted without it (the scores those networks learnt from may have seen it); fold_: [paragraphs] the
-        fold of each.
+        fold of each. thinned_rows_, thinned_out_of_fold_: the paragraphs left in one thinned copy of each article, and their
+        out-of-fold probabilities in it.
     """
 
     def __init__(
@@ -83,10 +84,10 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         dilations: tuple[int, ...] = (1, 2, 4),
         views: int = 1,
         balance: float = 0.3,
-        epochs: int = 32,
+        epochs: int = 40,
         batch: int = 4096,
         learning_rate: float = 3e-3,
-        dropout: float = 0.15,
+        dropout: float = 0.3,
         decay: float = 1e-4,
         folds: int = 5,
         seed: int = 0,
@@ -193,17 +194,20 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         A kind that too few paragraphs have, and paragraphs without one, go by the name of their label.
         """
-        names = [[None] * len(labels) for labels in y] if kinds is None or not self.min_kind else kinds
+        names = [[None] * len(labels) for labels in y] if kinds is None else kinds
         if [len(article) for article in names] != [len(article) for article in y]:
             raise ValueError("kinds must hold the same articles with as many names as paragraphs")
         given = list(zip(truth.tolist(), (name for article in names for name in article), strict=True))
         count = Counter(given)
-        pairs = [(k, self.labels[k] if name is None or count[k, name] < self.min_kind else name) for k, name in given]
+        told_apart = {pair for pair, paragraphs in count.items() if pair[1] is not None and paragraphs >= self.min_kind > 0}
+        pairs = [(k, name if (k, name) in told_apart else self.labels[k]) for k, name in given]
         # Scores are relative to the first kind: the story comes first.
         order = sorted(
             {pair for pair in pairs if pair[0] != UNLABELLED}, key=lambda pair: (self.labels[pair[0]] not in self.kept, pair)
         )
         self.kinds_ = [(str(name), str(self.labels[k])) for k, name in order]
+        if len(order) > MAX_KINDS or any(len(name) > MAX_KIND_CHARS for name, _ in self.kinds_):
+            raise ValueError(f"there may be {MAX_KINDS} kinds, with names of {MAX_KIND_CHARS} characters; raise min_kind")
         column = {pair: number for number, pair in enumerate(order)}
         return np.array([column.get(pair, UNLABELLED) for pair in pairs], np.intp)
 
@@ -256,27 +260,40 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seen = inputs(chosen, parts[:, :, rows], scores[:, rows], kept_kinds)
             return Sample(seen.T.astype(np.float32), chosen.article, fine[rows], weight[rows])
 
-        whole = sample(np.arange(truth.size))
+        everything = np.arange(truth.size)
+        whole = sample(everything)
+
+        chars = np.fromiter((len(p) for a in X for p in a), np.intp, truth.size)
+
+        def thinned(rows: Index, seed: int) -> Iterator[Index]:
+            number = np.unique(article[rows], return_inverse=True)[1]
+            return thinned_views(truth[rows], fine[rows], chars[rows], number, kept, seed)
 
         def sequence_stage(rows: Index, number: int) -> SequenceStage:
             seed = self.seed + 1000 * (number + 1)
             own = Sample(whole.inputs[rows], whole.article[rows], whole.truth[rows], whole.weight[rows])
-            views = thinned_views(truth[rows], np.unique(article[rows], return_inverse=True)[1], kept, seed)
+            views = thinned(rows, seed)
 
             def samples() -> list[Sample]:
                 return [own, *(sample(rows[next(views)]) for _ in range(self.views))]
 
             return self._fit_sequence(samples, len(label_of), seed)
 
-        out = np.zeros_like(scores)
+        self.thinned_rows_ = next(thinned(everything, self.seed))
+        thin = sample(self.thinned_rows_)
         self.fold_ = np.zeros(truth.size, np.intp)
+        self.out_of_fold_ = np.zeros((truth.size, len(names)))
+        self.thinned_out_of_fold_ = np.zeros((self.thinned_rows_.size, len(names)))
         for number, (_, held) in enumerate(splits):
-            fitted = sequence_stage(np.setdiff1d(np.arange(truth.size), held), number)
-            out[:, held] = fitted.scores(whole.inputs[held].T.astype(np.float64), article[held])
+            fitted = sequence_stage(np.setdiff1d(everything, held), number)
             self.fold_[held] = number
+            in_thinned = np.flatnonzero(np.isin(self.thinned_rows_, held))
+            for seen, rows, out in ((whole, held, self.out_of_fold_), (thin, in_thinned, self.thinned_out_of_fold_)):
+                if rows.size:
+                    scores_of = fitted.scores(seen.inputs[rows].T.astype(np.float64), seen.article[rows])
+                    out[rows] = merge(softmax(scores_of), label_of, len(names)).T
             log("second stage, out of fold")
-        self.out_of_fold_ = merge(softmax(out), label_of, len(names)).T
-        last = sequence_stage(np.arange(truth.size), len(splits))
+        last = sequence_stage(everything, len(splits))
         log("second stage")
         text = text_stage(np.flatnonzero(truth != UNLABELLED))
         self.network_ = Network(text, last, tuple(kind for kind, _ in self.kinds_), label_of, len(names), kept)
@@ -294,7 +311,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 model.fit(matrix[:, used], truth, sample_weight=weight)
             coef, intercept = _full_classes(model, classes)
         else:  # nothing to tell apart, or nothing to tell it by: only the labels' frequencies
-            share = np.bincount(truth, weight, minlength=classes) / weight.sum()
+            share = np.bincount(truth, weight, minlength=classes) / (weight.sum() or 1.0)
             coef, intercept = np.zeros((classes, used.size)), np.log(np.maximum(share, np.exp(_UNSEEN)))
         weights = np.zeros((matrix.shape[1], classes - 1))
         weights[used] = (coef[1:] - coef[0]).T

@@ -116,13 +116,13 @@ def _strongest(
 
 
 def _weights(network: Network, batch: Batch, family: int, kind: int) -> Matrix:
-    """Weight of each bucket of the one paragraph in a batch, for a kind against the first kind of the story."""
+    """Weight of each bucket of the one paragraph in a batch, for a kind against the first one, which is the story."""
     stage = network.text
     base = int(np.cumsum([0, *stage.settings.buckets])[family])
     buckets = np.concatenate([part.bucket for part in batch.families[family]]) + base
     rows = np.zeros((buckets.size, stage.bias.size + 1))
     rows[:, 1:] = stage.weights[buckets] * stage.scale[family]
-    return np.asarray((rows[:, kind] - rows[:, network.kept_kinds[0]]) / root_count(np.array([buckets.size]), family))
+    return np.asarray(rows[:, kind] / root_count(np.array([buckets.size]), family))
 
 
 def _names(text: str, batch: Batch, family: int, settings: FeatureSettings) -> Iterator[str]:

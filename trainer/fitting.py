@@ -37,10 +37,10 @@ class Sample(NamedTuple):
 class Training(NamedTuple):
     """How to train: passes over the data, most paragraphs of a step, largest step size, dropout, weight decay."""
 
-    epochs: int = 12
+    epochs: int = 40
     batch: int = 4096
     learning_rate: float = 3e-3
-    dropout: float = 0.15
+    dropout: float = 0.3
     decay: float = 1e-4
     seed: int = 0
 
@@ -73,6 +73,8 @@ def fit_sequence(
                 goal = cross_entropy(truth, weight)
                 gradients, _ = backward(arrays, settings, seen, place, goal, training.dropout, rng)
                 adam.step(gradients, (epoch + number / len(runs)) / training.epochs)
+    if not adam.steps:  # nothing was labelled, so no class is likelier than another
+        arrays["out"][:] = 0
     return SequenceStage(settings, {name: to_weight_grid(a) for name, a in _unscaled(arrays, mean, spread).items()})
 
 
@@ -220,23 +222,23 @@ class _Adam:
     """Adam with decoupled weight decay of matrices and a step size that rises shortly, then falls as a cosine."""
 
     def __init__(self, arrays: Arrays, training: Training) -> None:
-        self._arrays, self._training, self._done = arrays, training, 0
+        self._arrays, self._training, self.steps = arrays, training, 0
         self._mean = {name: np.zeros_like(array) for name, array in arrays.items()}
         self._square = {name: np.zeros_like(array) for name, array in arrays.items()}
 
     def step(self, gradients: Arrays, progress: float) -> None:
         """Take one step down the gradients; `progress` is the share of the training that is done."""
-        self._done += 1
+        self.steps += 1
         norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values())))
         share = min(1.0, _LARGEST / max(norm, _TINY))
-        size = self._training.learning_rate * 0.5 * (1 + np.cos(np.pi * progress)) * min(1.0, self._done / _WARM_UP)
+        size = self._training.learning_rate * 0.5 * (1 + np.cos(np.pi * progress)) * min(1.0, self.steps / _WARM_UP)
         for name, gradient in gradients.items():
             array, mean, square = self._arrays[name], self._mean[name], self._square[name]
             gradient *= np.float32(share)
             mean += (1 - _MOMENTUM) * (gradient - mean)
             square += (1 - _SQUARES) * (gradient * gradient - square)
-            rise = mean / (1 - _MOMENTUM**self._done)
-            rise /= np.sqrt(square / (1 - _SQUARES**self._done)) + _TINY
+            rise = mean / (1 - _MOMENTUM**self.steps)
+            rise /= np.sqrt(square / (1 - _SQUARES**self.steps)) + _TINY
             if array.ndim == 2:
                 rise += np.float32(self._training.decay) * array
             array -= np.float32(size) * rise

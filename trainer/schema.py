@@ -8,6 +8,7 @@ from typing import NamedTuple
 from trainer.errors import ConfigError
 
 MAX_LABELS = 64
+MAX_KINDS, MAX_KIND_CHARS = 64, 200  # what a model may tell apart, and the characters of a name
 UNLABELLED = -1  # stands for the column of a label where there is none
 
 

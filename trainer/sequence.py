@@ -99,9 +99,11 @@ class SequenceStage:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every sum over inputs and values within their limits stays below 2^53 grid steps."""
+        """Whether all weights lie on their grid, and every sum over values within their limits stays below 2^53 grid steps."""
         most = 0.0
         for name, array in self.arrays.items():
+            if (array * WEIGHT_GRID != np.rint(array * WEIGHT_GRID)).any():
+                return False
             if array.ndim == 2:
                 bias = self.arrays[_bias_of(name)]
                 most = max(most, float((np.abs(array).sum(axis=1) * VALUE_LIMIT + np.abs(bias)).max(initial=0)))

@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.config import Config
 from trainer.dataset import Dataset
@@ -19,6 +20,7 @@ from trainer.schema import UNLABELLED, LabelSet
 from trainer.text import Matrix
 
 _MORE_SITES = "Add label files of other sites."
+_MORE_LABELS = "Label the stories of the articles too."
 
 
 class Trained(NamedTuple):
@@ -33,6 +35,10 @@ class Trained(NamedTuple):
 
 def train(dataset: Dataset, config: Config) -> Trained:
     """Train on all articles of a dataset; the same data, configuration and seed give the same model."""
+    labels = config.label_set
+    kept = [labels.names[k] for k in labels.kept]
+    if dataset.counts().keys().isdisjoint(kept):
+        raise InputError(f"no paragraph is labelled {' or '.join(kept)}; a model needs to know what to keep", hint=_MORE_LABELS)
     groups = join_near_duplicates(dataset, config)
     if np.unique(groups.group).size < 2:
         raise InputError("all sites share a story, so they form one group; training needs at least 2", hint=_MORE_SITES)
@@ -45,10 +51,10 @@ def train(dataset: Dataset, config: Config) -> Trained:
         "near_duplicates_joined": groups.joined,
         "versions": versions(),
     }
-    return Trained(model.network_, config.label_set, policy, info, model.out_of_fold_)
+    return Trained(model.network_, labels, policy, info, model.out_of_fold_)
 
 
-def fit(dataset: Dataset, config: Config, groups: np.typing.NDArray[np.intp]) -> ArticleClassifier:
+def fit(dataset: Dataset, config: Config, groups: NDArray[np.intp]) -> ArticleClassifier:
     """Fit the estimator; `groups` [articles] are never split between its inner folds."""
     if np.unique(groups).size < 2:  # one of two sites is held out: inner folds then take articles apart
         groups = np.arange(len(dataset.articles))
@@ -60,13 +66,23 @@ def fit(dataset: Dataset, config: Config, groups: np.typing.NDArray[np.intp]) ->
 
 
 def make_policy(model: ArticleClassifier, dataset: Dataset, config: Config) -> Policy:
-    """Choose thresholds on the estimator's out-of-fold probabilities of its own training articles."""
+    """Choose thresholds on the estimator's out-of-fold probabilities of its own training articles.
+
+    They obey the limit of news lost on the articles as they are and on thinned copies of them: the higher threshold counts.
+    """
     labels = config.label_set
     truth = encode(dataset.labels, list(labels.names))
-    known = truth != UNLABELLED
     chars = np.fromiter((len(text) for article in dataset.texts for text in article), np.intp, truth.size)
     settings = config.policy
-    thresholds = choose_thresholds(model.out_of_fold_[known].T, truth[known], chars[known], labels.kept, settings.max_news_loss)
+
+    def chosen(rows: NDArray[np.intp], probability: Matrix) -> tuple[float, ...]:
+        known = truth[rows] != UNLABELLED
+        rows = rows[known]
+        return choose_thresholds(probability[known].T, truth[rows], chars[rows], labels.kept, settings.max_news_loss)
+
+    whole = chosen(np.arange(truth.size), model.out_of_fold_)
+    thinned = chosen(model.thinned_rows_, model.thinned_out_of_fold_)
+    thresholds = tuple(map(max, whole, thinned))
     return Policy(thresholds, settings.headline, settings.headline_threshold, settings.max_removed_share, settings.allow_empty)
 
 
