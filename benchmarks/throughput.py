@@ -1,6 +1,6 @@
 """Paragraphs per second of labelling and of the whole filter, against fastText and scikit-learn: one thread, same run.
 
-    python benchmarks/throughput.py [--paragraphs N] [--rounds N]
+    python benchmarks/throughput.py [--paragraphs N] [--rounds N] [--model FOLDER]
 
 The texts are the articles of labels/, repeated with a running number put into each so that no two are the same.
 """
@@ -24,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--paragraphs", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--model", type=Path, help="a model folder, instead of training one on labels/ first")
     arguments = parser.parse_args()
     dataset = peers.load_articles()
     articles: list[list[str]] = []
@@ -37,7 +38,7 @@ def main() -> None:
     size = sum(len(text.encode()) for text in paragraphs)
 
     with tempfile.TemporaryDirectory() as folder:
-        path = peers.train_model(Path(folder) / "model")
+        path = arguments.model or peers.train_model(Path(folder) / "model")
         model = trainer.load(path)
         bigrams = peers.train_fasttext(dataset, wordNgrams=2)
         small = peers.train_fasttext(dataset, wordNgrams=2, bucket=1 << 18, dim=16)

@@ -194,6 +194,9 @@ def other_arrays(data: bytes) -> Iterator[Damaged]:
         yield Damaged(f"without {name}", signed(data, lambda _, arrays, name=name: arrays.pop(name)))
         for what, change in {
             "one row more": lambda x: np.concatenate([x, x[:1]]),
+            "one row less": lambda x: x[:-1],
+            "one column more": lambda x: np.concatenate([x, x[..., :1]], axis=-1),
+            "turned": lambda x: x.T if x.ndim > 1 and x.shape[0] != x.shape[1] else x[None],
             "flat": lambda x: x.reshape(-1, 1, 1),
             "empty": lambda x: x[:0],
             "float16": lambda x: x.astype(np.float16),
@@ -211,19 +214,69 @@ def other_arrays(data: bytes) -> Iterator[Damaged]:
                     arrays[name].flat[-1] = value
 
                 yield Damaged(f"{name}: {value}", signed(data, poisoned))
+        if name.startswith("sequence."):
+            yield Damaged(f"{name}: off its grid", signed(data, lambda _, arrays, name=name: off_grid(arrays[name])))
+            other = name.replace(".0", ".3") if name.endswith(".0") else f"{name}.0"
+
+            def moved(_: Description, arrays: Arrays, name: str = name, other: str = other) -> None:
+                arrays[other] = arrays.pop(name)
+
+            yield Damaged(f"{name} named {other}", signed(data, moved))
 
 
+def off_grid(array: np.ndarray) -> None:
+    array.flat[0] += np.float32(2**-14)
+
+
+KINDS = (
+    [["related", "navigation"], ["news", "news"]],
+    [["fundraising", "fundraising"], ["navigation", "navigation"]],
+    [["news", "news"], *([f"x{i}", "caption"] for i in range(64))],
+)
 BAD_VALUES: dict[str, list[Any]] = {
-    "format": [0, 2, -1, "1", True, None, [], 1.5, 10**400],
+    "format": [0, 1, 3, -1, "2", 2.5, True, None, [], 1.5, 10**400],
     "labels": [[], None, {}, "news", [None], ["news"] * 4, [{}] * 4],
     "features": [None, [], {}, {"word_bits": 14}],
     "features.word_bits": [3, 21, 64, -1, 0, "14", 14.0, True, None, [14], 10**400, 15],
     "features.char_ngrams": [[1, 4], [5, 4], [4], [4, 4, 4], [2, 9], "44", None, [4, "4"], [4.0, 4], [0, 0], []],
-    "context": [None, [], {}],
-    "context.window": [0, 65, -1, "6", 6.0, True, None, 10**400, 7],
-    "context.near": [-1, 7, "2", 2.0, True, None],
-    "context.sums": [[0], [1001], [5] * 17, [5.0], ["5"], None, 5, [[5]], [True]],
-    "passes": [-1, 0, 1, 3, 9, "2", 2.0, True, None, 10**400],
+    "kinds": [None, [], {}, "news", [None], [["news", "news"]], ["news"] * 4, [[]] * 4, [{}] * 4, [["news", "news"]] * 4, *KINDS],
+    "kinds.0": [
+        None,
+        "news",
+        [],
+        ["news"],
+        ["news", "news", "news"],
+        {"news": "news"},
+        ["news", "sport"],
+        ["related", "navigation"],
+    ],
+    "kinds.0.0": [None, 1, True, [], ["news"], "x" * 201, {}],
+    "kinds.0.1": [None, 1, True, [], "", "sport", "x" * 300, "caption", "navigation"],
+    "kinds.1": [["news", "news"]],
+    "kinds.1.1": ["", "Fundraising", "sport", None, 0],
+    "sequence": [None, [], {}, {"width": 16}, "x"],
+    "sequence.width": [0, -1, 1025, 15, 17, 2**31, 2**63, "16", 16.0, True, None, [16], 10**400],
+    "sequence.head": [0, -1, 1025, 15, 17, 2**31, 2**63, "16", 16.0, True, None, [16], 10**400],
+    "sequence.dilations": [
+        [],
+        [1],
+        [1, 2],
+        [1, 2, 4, 8],
+        [1, 2, 0],
+        [1, 2, -4],
+        [1, 2, 65],
+        [1, 2, 4.0],
+        [1, 2, "4"],
+        [1, 2, True],
+        [1, 2, None],
+        [1, 2, [4]],
+        [1] * 17,
+        None,
+        4,
+        "124",
+        {},
+        [1, 2, 10**400],
+    ],
     "policy": [None, [], {}],
     "policy.thresholds": [
         [],
@@ -251,6 +304,11 @@ BAD_VALUES: dict[str, list[Any]] = {
 }
 
 
+def without_the_story(item: Description, _: Arrays) -> None:
+    """Give the kinds of the story to a label that is removed; the number of kinds stays."""
+    item["kinds"] = [[f"{kind} {i}", "caption"] for i, (kind, label) in enumerate(item["kinds"])]
+
+
 def other_descriptions(data: bytes) -> Iterator[Damaged]:
     for path, values in BAD_VALUES.items():
         *parents, last = path.split(".")
@@ -259,12 +317,20 @@ def other_descriptions(data: bytes) -> Iterator[Damaged]:
             def changed(item: Any, _: Arrays, parents: list[str] = parents, last: str = last, value: Any = value) -> None:
                 for key in parents:
                     item = item[int(key)] if key.isdigit() else item[key]
-                item[last] = value
+                item[int(last) if last.isdigit() else last] = value
 
             yield Damaged(f"{path} = {str(value)[:40]}", signed(data, changed))
-    for key in ("format", "labels", "features", "context", "passes", "policy", "info", "digest"):
+    for key in ("format", "labels", "kinds", "features", "sequence", "policy", "info", "digest"):
         yield Damaged(f"description without {key}", signed(data, lambda item, _, key=key: item.pop(key)))
     yield Damaged("description with more", signed(data, lambda item, _: item.update(more=1)))
+    for key in ("width", "head", "dilations"):
+        yield Damaged(f"sequence without {key}", signed(data, lambda item, _, key=key: item["sequence"].pop(key)))
+    yield Damaged("sequence with more", signed(data, lambda item, _: item["sequence"].update(passes=2)))
+    yield Damaged("a kind less", signed(data, lambda item, _: item["kinds"].pop()))
+    yield Damaged("a kind more", signed(data, lambda item, _: item["kinds"].append(["more", "caption"])))
+    yield Damaged("the story last", signed(data, lambda item, _: item["kinds"].reverse()))
+    yield Damaged("the story unknown", signed(data, without_the_story))
+    yield Damaged("a kind twice", signed(data, lambda item, _: item["kinds"].__setitem__(-1, item["kinds"][1])))
     header, rest = header_of(data)
     for digest in ("", "0" * 64, "x" * 64, None, 1, []):
         description = json.loads(header["__metadata__"]["trainer"]) | {"digest": digest}

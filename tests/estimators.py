@@ -11,9 +11,9 @@ TINY = {
     "word_bits": 12,
     "pair_bits": 12,
     "char_bits": 12,
-    "hidden": 8,
-    "networks": 1,
-    "passes": 1,
+    "width": 8,
+    "head": 8,
+    "dilations": (1, 2),
     "epochs": 4,
     "folds": 2,
 }
@@ -33,6 +33,12 @@ def data(articles=12, sites=6):
 
 
 @cache
+def kinds(articles=12, sites=6):
+    """Return the kinds of the paragraphs of some articles."""
+    return [[p["kind"] for p in item["paragraphs"]] for item in records(articles, sites)]
+
+
+@cache
 def fitted():
     return tiny(epochs=10).fit(*data())
 
@@ -40,12 +46,7 @@ def fitted():
 def arrays(model):
     """Return every array of a fitted network."""
     text = model.network_.text
-    stages = [array for stage in model.network_.passes for array in stage_arrays(stage)]
-    return [text.weights, text.scale, text.bias, *stages]
-
-
-def stage_arrays(stage):
-    return [getattr(stage, name) for name in ("hidden", "hidden_bias", "out", "out_bias")]
+    return [text.weights, text.scale, text.bias, *model.network_.sequence.arrays.values()]
 
 
 def same(one, other):

@@ -15,8 +15,9 @@ import corruptions
 import pytest
 
 import trainer
-from trainer import ArtifactError, Classifier, InputError
+from trainer import ArtifactError, Classifier, InputError, artifact
 from trainer.artifact import CARD, METRICS, WEIGHTS, check_free, save
+from trainer.sequence import SequenceStage
 
 ARTICLES = corruptions.ARTICLES
 TRAIN = """
@@ -126,12 +127,40 @@ def test_a_pipe_in_place_of_the_file_does_not_block(tmp_path: Path) -> None:
 
 
 def test_a_model_that_could_not_be_loaded_is_not_saved(model: Classifier, tmp_path: Path) -> None:
-    huge = model.network.passes[0]
-    broken = type(huge)(huge.hidden * 1e9, huge.hidden_bias, huge.out, huge.out_bias)
-    network = model.network._replace(passes=(broken, *model.network.passes[1:]))
-    with pytest.raises(ArtifactError, match="context weights"):
-        save(tmp_path / "broken", network, model.labels, model.policy, model.info)
+    stage = model.network.sequence
+    huge = model.network._replace(sequence=SequenceStage(stage.settings, {k: a * 2**30 for k, a in stage.arrays.items()}))
+    uneven = model.network._replace(sequence=SequenceStage(stage.settings, {k: a / 2**5 for k, a in stage.arrays.items()}))
+    for broken in (huge, uneven):
+        with pytest.raises(ArtifactError, match="context weights"):
+            save(tmp_path / "broken", broken, model.labels, model.policy, model.info)
+    turned = model.network._replace(kinds=model.network.kinds[::-1], label_of=model.network.label_of[::-1])
+    with pytest.raises(ArtifactError, match="first kind"):
+        save(tmp_path / "broken", turned, model.labels, model.policy, model.info)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_too_large_to_be_loaded_is_not_saved(model: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifact, "MAX_FILE_BYTES", 100_000)
+    with pytest.raises(ArtifactError, match=r"at most 100,000.*larger min_kind"):
+        write(model, tmp_path / "large")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_kinds_are_saved_and_loaded(model: Classifier, tmp_path: Path) -> None:
+    assert len(model.network.kinds) > len(model.labels)
+    loaded = trainer.load(write(model, tmp_path / "again")).network
+    assert (loaded.kinds, loaded.label_of, loaded.labels) == (model.network.kinds, model.network.label_of, len(model.labels))
+    assert loaded.sequence.settings == model.network.sequence.settings
+    assert {k: a.tobytes() for k, a in loaded.sequence.arrays.items()} == {
+        k: a.tobytes() for k, a in model.network.sequence.arrays.items()
+    }
+
+
+def test_a_model_of_format_1_is_refused_with_the_next_step(model_folder: Path, tmp_path: Path) -> None:
+    data = (model_folder / WEIGHTS).read_bytes()
+    (tmp_path / WEIGHTS).write_bytes(corruptions.signed(data, lambda item, _: item.update(format=1)))
+    with pytest.raises(ArtifactError, match=r"has FORMAT 1; this version reads 2.*train the model anew"):
+        trainer.load(tmp_path)
 
 
 def test_a_model_is_replaced_only_when_forced(model: Classifier, tmp_path: Path) -> None:

@@ -39,8 +39,15 @@ def test_export_gives_the_probabilities_of_the_model(cli, folder, tiny, many, tm
 @needs_pipeline
 @pytest.mark.parametrize(
     ("binary", "overrides"),
-    [(True, ["context.passes=2"]), (False, ["context.passes=2", "context.networks=2"]), (False, ["features.char_ngrams=[3,5]"])],
-    ids=["binary", "passes", "ngrams"],
+    [
+        (True, ["text.min_kind=0"]),
+        (True, ["text.min_kind=5"]),
+        (False, ["text.min_kind=1"]),
+        (False, ["context.dilations=[]"]),
+        (False, ["context.dilations=[3, 1, 64]", "context.width=5", "context.head=7"]),
+        (False, ["features.char_ngrams=[3,5]"]),
+    ],
+    ids=["binary", "binary with kinds", "many kinds", "no neighbours", "far neighbours", "ngrams"],
 )
 def test_export_of_models_of_other_shapes(many, binary, overrides, tmp_path):
     from trainer.pipeline import to_pipeline

@@ -2,11 +2,13 @@ import re
 import tomllib
 
 import pytest
+from corruptions import signed
 from pydantic import BaseModel
 from small import ROOT
 
+from trainer.artifact import WEIGHTS, load
 from trainer.config import Config, LabelSection, load_config
-from trainer.errors import ConfigError
+from trainer.errors import ArtifactError, ConfigError
 from trainer.estimator import ArticleClassifier
 from trainer.schema import NEWS_LABELS
 
@@ -133,7 +135,18 @@ def refusal(*overrides, path=None):
 
 
 @pytest.mark.parametrize(
-    "key", ["sed", "context.depth", "text.c", "features.bits", "policy.threshold", "evaluation.fold", "Seed"]
+    "key",
+    [
+        "sed",
+        "context.depth",
+        "context.passes",
+        "context.min_kind",
+        "text.c",
+        "features.bits",
+        "policy.threshold",
+        "evaluation.fold",
+        "Seed",
+    ],
 )
 def test_unknown_key_is_refused_by_name(tmp_path, key):
     assert f"unknown key {key}" in refusal(f"{key}=1")
@@ -170,11 +183,34 @@ def test_unknown_section_and_unknown_key_of_a_label_are_refused(tmp_path):
         ("text.C", "true"),
         ("text.min_count", "0"),
         ("text.class_weight", "auto"),
-        ("context.sums", "[0]"),
-        ("context.sums", "5"),
-        ("context.hidden", "0"),
+        ("text.min_kind", "-1"),
+        ("text.min_kind", "2.5"),
+        ("context.width", "0"),
+        ("context.width", "1025"),
+        ("context.width", "48.0"),
+        ("context.head", "0"),
+        ("context.head", "1025"),
+        ("context.dilations", "[0]"),
+        ("context.dilations", "[1, -2]"),
+        ("context.dilations", "[1, 65]"),
+        ("context.dilations", "[1.0]"),
+        ("context.dilations", '["1"]'),
+        ("context.dilations", "5"),
+        ("context.dilations", f"{[1] * 17}"),
+        ("context.views", "-1"),
+        ("context.views", "33"),
+        ("context.views", "true"),
+        ("context.balance", "-0.1"),
+        ("context.balance", "1.1"),
+        ("context.epochs", "0"),
+        ("context.epochs", "1.5"),
+        ("context.batch", "0"),
+        ("context.batch", "1.5"),
         ("context.learning_rate", "0"),
-        ("context.alpha", "-1"),
+        ("context.learning_rate", "-0.001"),
+        ("context.dropout", "-0.1"),
+        ("context.dropout", "1"),
+        ("context.decay", "-1"),
         ("policy.max_news_loss", "1.1"),
         ("policy.max_news_loss", "-0.1"),
         ("policy.allow_empty", "1"),
@@ -190,7 +226,7 @@ def test_wrong_value_is_refused_by_name(key, value):
     assert key in refusal(f"{key}={value}") or key == "labels"
 
 
-@pytest.mark.parametrize("key", ["text.C", "context.alpha", "context.learning_rate"])
+@pytest.mark.parametrize("key", ["text.C", "context.balance", "context.decay", "context.dropout", "context.learning_rate"])
 def test_infinite_number_is_refused_by_name(key):
     assert key in refusal(f"{key}=inf")
 
@@ -198,10 +234,6 @@ def test_infinite_number_is_refused_by_name(key):
 @pytest.mark.parametrize("ngrams", ["[5, 3]", "[1, 4]", "[4, 9]"])
 def test_ngrams_that_make_no_range_are_refused(ngrams):
     assert "features: char_ngrams must be" in refusal(f"features.char_ngrams={ngrams}")
-
-
-def test_near_beyond_the_window_is_refused():
-    assert "context: near must not exceed window" in refusal("context.near=7")
 
 
 @pytest.mark.parametrize(
@@ -258,8 +290,15 @@ def test_deeply_nested_toml_is_refused(tmp_path):
         ("text.class_weight=none", "text.class_weight", "none"),
         ('text.class_weight="none"', "text.class_weight", "none"),
         ("features.char_ngrams=[3,5]", "features.char_ngrams", (3, 5)),
-        ("context.sums=[]", "context.sums", ()),
-        ("context.sums=[1, 2, 3]", "context.sums", (1, 2, 3)),
+        ("context.dilations=[]", "context.dilations", ()),
+        ("context.dilations=[1, 2, 3]", "context.dilations", (1, 2, 3)),
+        ("context.dilations=[64]", "context.dilations", (64,)),
+        ("context.width=1024", "context.width", 1024),
+        ("context.views=0", "context.views", 0),
+        ("context.dropout=0", "context.dropout", 0.0),
+        ("context.decay=0", "context.decay", 0.0),
+        ("context.balance=1", "context.balance", 1.0),
+        ("text.min_kind=0", "text.min_kind", 0),
         ("policy.allow_empty=true", "policy.allow_empty", True),
         ("policy={max_news_loss=0.25}", "policy.max_news_loss", 0.25),
         ("features.char_ngrams = [ 2 , 2 ] # short", "features.char_ngrams", (2, 2)),
@@ -302,3 +341,23 @@ def test_override_into_what_is_no_section_is_refused(tmp_path):
     assert "C is not a section" in refusal("text.C=1", "text.C.x=1")
     path.write_text('[[labels]]\nname = "a"\nkept = true\n[[labels]]\nname = "b"\n')
     assert "labels is not a section" in refusal("labels.a=1", path=path)
+
+
+# ── what the model file holds
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("width", 1024), ("head", 1024), ("dilations", (64,)), ("dilations", (1,) * 16), ("dilations", ())],
+    ids=["width", "head", "a distance", "distances", "no distances"],
+)
+def test_the_largest_network_of_the_configuration_may_stand_in_a_model_file(model_folder, tmp_path, key, value):
+    """What training may be told, loading must not refuse: here only the arrays do not fit."""
+    assert (
+        getattr(load_config(overrides=[f"context.{key}={list(value) if isinstance(value, tuple) else value}"]).context, key)
+        == value
+    )
+    damaged = signed((model_folder / WEIGHTS).read_bytes(), lambda item, _: item["sequence"].update({key: value}))
+    (tmp_path / WEIGHTS).write_bytes(damaged)
+    with pytest.raises(ArtifactError, match=r"^.* (array sequence|has unknown arrays|lacks)"):
+        load(tmp_path)

@@ -36,6 +36,7 @@ def test_articles_come_with_texts_labels_kinds_site_source_and_place(tmp_path):
     assert (found.site, found.source, found.where) == ("a.example", "test", f"{tmp_path / 'one.jsonl'}:2")
     assert dataset.texts == [a.texts for a in dataset.articles]
     assert dataset.labels == [a.labels for a in dataset.articles]
+    assert dataset.kinds == [a.kinds for a in dataset.articles]
     assert dataset.sites.tolist() == ["a.example", "b.example"]
 
 
@@ -73,7 +74,7 @@ def test_digest_depends_on_neither_order_nor_files_nor_side_information(tmp_path
     for i, item in enumerate(items):
         item |= {"id": f"{salt}{i}", "source": salt, "title": salt, "quality": salt}
         for paragraph in item["paragraphs"]:
-            paragraph |= {"kind": salt, "annotator": salt, "updated": "2024-01-01"}
+            paragraph |= {"annotator": salt, "updated": "2024-01-01"}
     shuffled = [items[i] for i in order]
     files = [write(folder / "z.jsonl", shuffled[:cut]), write(folder / "a.jsonl.gz", shuffled[cut:])]
     dataset = load_labels(files, NEWS_LABELS)
@@ -95,6 +96,7 @@ CHANGES = {
     "a space at the end": lambda items: items[0]["paragraphs"][0].update(text=items[0]["paragraphs"][0]["text"] + " "),
     "a label": lambda items: items[0]["paragraphs"][0].update(label="caption"),
     "a label taken back": lambda items: items[0]["paragraphs"][0].update(label=None),
+    "a kind": lambda items: items[0]["paragraphs"][0].update(kind="legal"),
     "a weight": lambda items: items[0].update(weight=2),
     "a site": lambda items: items[0].update(site="elsewhere.example"),
     "the order of paragraphs": swap_paragraphs,
@@ -180,10 +182,12 @@ def test_unknown_label_names_those_that_are_known(tmp_path):
     [
         changed_paragraph(FIRST, 0, text="The mayor stayed."),
         changed_paragraph(FIRST, 0, label="caption"),
+        changed_paragraph(FIRST, 0, kind="legal"),
         changed(FIRST, site="c.example"),
         changed(FIRST, paragraphs=FIRST["paragraphs"][:2]),
+        changed(FIRST, weight=2),
     ],
-    ids=["text", "label", "site", "fewer paragraphs"],
+    ids=["text", "label", "kind", "site", "fewer paragraphs", "weight"],
 )
 def test_same_id_with_other_content_is_refused_and_both_places_named(tmp_path, other):
     one, two = write(tmp_path / "1.jsonl", PAIR), write(tmp_path / "2.jsonl", [other])
@@ -358,6 +362,8 @@ def test_a_label_that_is_neither_in_the_set_nor_claimed_by_kind_is_refused(tmp_p
         load_labels([path], SET, BY_KIND)
     assert str(caught.value).startswith(f"{path}:1: ")
     assert cause in str(caught.value)
+
+
 STANDOFF = {"id": "s", "site": "s.example", "repo": "o/n", "commit": "0" * 40, "path": "s.html", "blocks": "0123456789abn"}
 
 
@@ -450,6 +456,12 @@ def test_weights_are_read_and_one_is_the_default(tmp_path):
     assert sorted(load(tmp_path / "x.jsonl", items).weights) == [1.0, 2.5]
     explicit = [{**item, "weight": 1} for item in PAIR]
     assert load(tmp_path / "y.jsonl", explicit).digest == load(tmp_path / "z.jsonl", PAIR).digest
+
+
+@pytest.mark.parametrize("kind", [None, 3, ["legal"], {"legal": 1}, True])
+def test_a_kind_that_is_no_text_is_none(tmp_path, kind):
+    dataset = load(tmp_path / "x.jsonl", [changed_paragraph(FIRST, 0, kind=kind), SECOND])
+    assert dataset.digest == load(tmp_path / "y.jsonl", PAIR).digest
 
 
 @pytest.mark.parametrize("weight", [0, -1, 101, "2", None, True, float("nan")])

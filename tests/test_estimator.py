@@ -1,12 +1,15 @@
 """The estimator: shapes, labels, folds, weights, and what it refuses."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
-from estimators import arrays, data, fitted, same, tiny
+from estimators import arrays, data, fitted, kinds, same, tiny
 from sklearn.metrics import f1_score
 
 from trainer.estimator import article_runs, encode
-from trainer.schema import UNLABELLED
+from trainer.schema import MAX_KIND_CHARS, MAX_KINDS, UNLABELLED
+from trainer.text import softmax
 
 LONG = {"epochs": 60, "learning_rate": 5e-3}
 LABELS = ("news", "fundraising", "navigation", "caption")
@@ -110,47 +113,49 @@ def test_labels_taken_back_are_not_learnt():
     assert "caption" not in model.predict(texts)
 
 
-def test_label_without_example_gets_next_to_no_probability():
+def test_label_without_example_gets_no_probability():
     model = tiny(epochs=10).fit(*relabelled(lambda label: "navigation" if label == "caption" else label))
     texts = data()[0]
     assert model.classes_.tolist() == list(LABELS)
     for probability in (model.predict_proba(texts), model.out_of_fold_):
         assert probability.shape[1] == 4
-        assert probability[:, 3].max() < 0.01
+        assert (probability[:, 3] == 0).all()
         assert probability[:, 2].max() > 0.5
 
 
 def test_first_label_may_lack_examples():
     model = tiny().fit(*relabelled(lambda label: None if label == "news" else label))
-    assert model.predict_proba(data()[0])[:, 0].max() < 0.01
+    assert (model.predict_proba(data()[0])[:, 0] == 0).all()
 
 
 def test_two_labels_of_four_are_enough():
     model = tiny(epochs=10).fit(*relabelled(lambda label: label if label in ("news", "navigation") else None))
     probability = model.predict_proba(data()[0])
-    assert probability[:, [1, 3]].max() < 0.01
+    assert (probability[:, [1, 3]] == 0).all()
     assert min(probability[:, 0].max(), probability[:, 2].max()) > 0.5
 
 
-@pytest.mark.parametrize("passes", [1, 2])
+@pytest.mark.parametrize("fine", [False, True], ids=["labels", "kinds"])
 @pytest.mark.parametrize("labels", [("prose", "junk"), ("junk", "prose")])
-def test_binary(labels, passes):
+def test_binary(labels, fine):
     texts, truth, sites = relabelled(lambda label: "prose" if label == "news" else "junk")
-    model = tiny(labels=labels, kept=("prose",), passes=passes, **LONG).fit(texts, truth, sites)
+    model = tiny(labels=labels, kept=("prose",), min_kind=20, **LONG).fit(texts, truth, sites, kinds=kinds() if fine else None)
     flat = np.array([label for article in truth for label in article])
+    assert (len(model.kinds_) > 2) == fine
     assert model.predict_proba(texts).shape == (flat.size, 2)
+    np.testing.assert_allclose(model.predict_proba(texts).sum(axis=1), 1, atol=1e-12)
     assert (model.predict(texts) == flat).mean() > 0.8
 
 
-@pytest.mark.parametrize("networks", [1, 2])
-def test_five_labels(networks):
+@pytest.mark.parametrize("views", [0, 2])
+def test_five_labels(views):
     names = (*LABELS, "sentence")
     texts, labels, sites = data()
     labels = [
         ["sentence" if label == "news" and len(text) < 150 else label for text, label in zip(*pair, strict=True)]
         for pair in zip(texts, labels, strict=True)
     ]
-    model = tiny(labels=names, networks=networks, **LONG).fit(texts, labels, sites)
+    model = tiny(labels=names, views=views, **LONG).fit(texts, labels, sites)
     flat = np.array([label for article in labels for label in article])
     assert model.predict_proba(texts).shape == (flat.size, 5)
     assert (model.predict(texts) == flat).mean() > max((flat == name).mean() for name in names) + 0.15
@@ -165,16 +170,118 @@ def test_columns_follow_the_order_of_labels():
     assert agree.mean() > 0.8
 
 
-def test_class_weights_make_rare_labels_likelier():
-    share = {
-        name: tiny(class_weight=name, **LONG).fit(*data()).out_of_fold_[:, 3].mean() for name in ("none", "sqrt", "balanced")
-    }
-    assert share["none"] < share["sqrt"] < share["balanced"]
+def test_class_weights_make_rare_labels_likelier_to_the_first_stage():
+    def share(name):
+        network = tiny(class_weight=name, epochs=1).fit(*data()).network_
+        batches = network.batches([text for article in data()[0] for text in article])
+        return softmax(network.text.scores(network.contributions(batches)))[3].mean()
+
+    assert share("none") < share("sqrt") < share("balanced")
+
+
+def test_balance_makes_rare_labels_likelier_to_the_second_stage():
+    none, some, full = (tiny(balance=power, **LONG).fit(*data()).out_of_fold_[:, 3].mean() for power in (0.0, 0.5, 1.0))
+    assert none < some < full
 
 
 @pytest.mark.parametrize("ngrams", [(2, 2), (3, 5), [4, 6]])
 def test_char_ngrams_of_any_range(ngrams):
     assert np.isfinite(tiny(char_ngrams=ngrams).fit(*data()).out_of_fold_).all()
+
+
+# ── kinds
+
+
+def with_kinds(names, min_kind=10, **params):
+    return tiny(min_kind=min_kind, **params).fit(*data(), kinds=names)
+
+
+def test_kinds_are_told_apart_and_add_up_to_labels():
+    model = with_kinds(kinds(), **LONG)
+    texts = data()[0]
+    truth = [label for article in data()[1] for label in article]
+    count = Counter(zip((kind for article in kinds() for kind in article), truth, strict=True))
+    frequent = {pair for pair, paragraphs in count.items() if paragraphs >= 10}
+    assert len(frequent) > 4
+    assert frequent <= set(model.kinds_) <= frequent | {(label, label) for label in LABELS}
+    assert model.network_.kinds == tuple(kind for kind, _ in model.kinds_)
+    assert [LABELS[k] for k in model.network_.label_of] == [label for _, label in model.kinds_]
+    assert model.network_.text.bias.size == len(model.kinds_) - 1
+    for probability in (model.predict_proba(texts), model.out_of_fold_):
+        assert probability.shape == (len(truth), 4)
+        np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-12)
+    assert (model.predict(texts) == truth).mean() > 0.8
+
+
+def test_without_kinds_labels_are_the_kinds():
+    assert fitted().kinds_ == [(label, label) for label in LABELS]
+
+
+def test_the_first_kind_is_of_the_story():
+    texts, labels, sites = data()
+    model = tiny(labels=LABELS[::-1], min_kind=10).fit(texts, labels, sites, kinds=kinds())
+    assert model.kinds_[0] == ("news", "news")
+    assert model.network_.kept_kinds == (0,)
+    both = tiny(labels=LABELS[::-1], kept=("news", "caption")).fit(texts, labels, sites)
+    assert {label for _, label in both.kinds_[:2]} == {"news", "caption"}
+    assert both.network_.kept_kinds == (0, 1)
+
+
+def test_rare_kinds_go_with_the_rest_of_their_label():
+    frequency = Counter(kind for article in kinds() for kind in article)
+    for least in (2, 15, 40):
+        found = {kind for kind, label in with_kinds(kinds(), least).kinds_ if kind not in LABELS}
+        assert found == {kind for kind, paragraphs in frequency.items() if paragraphs >= least} - set(LABELS)
+    assert same(with_kinds(kinds(), 10**6), tiny().fit(*data()))
+
+
+def test_min_kind_of_zero_tells_no_kinds_apart():
+    without = tiny(min_kind=0).fit(*data())
+    assert with_kinds(kinds(), 0).kinds_ == without.kinds_
+    assert same(with_kinds(kinds(), 0), without)
+    np.testing.assert_array_equal(with_kinds(kinds(), 0).out_of_fold_, without.out_of_fold_)
+
+
+def test_a_paragraph_without_a_kind_goes_by_its_label():
+    nameless = [[kind if kind == "related" else None for kind in article] for article in kinds()]
+    assert with_kinds(nameless).kinds_ == [
+        *[("news", "news"), ("fundraising", "fundraising")],
+        *[("navigation", "navigation"), ("related", "navigation"), ("caption", "caption")],
+    ]
+    assert same(with_kinds([[None] * len(article) for article in kinds()]), tiny().fit(*data()))
+
+
+def test_kinds_of_unlabelled_paragraphs_do_not_count():
+    texts, labels, sites = relabelled(lambda label: None if label == "caption" else label)
+    made_up = [["x" if label is None else "y" for label in article] for article in labels]
+    model = tiny(min_kind=1).fit(texts, labels, sites, kinds=made_up)
+    assert model.kinds_ == [("y", label) for label in LABELS[:3]]
+    assert (model.out_of_fold_[:, 3] == 0).all()
+
+
+def test_one_name_under_two_labels_is_two_kinds():
+    model = with_kinds([["same"] * len(article) for article in kinds()])
+    assert model.kinds_ == [("same", label) for label in LABELS]
+    assert same(model, tiny().fit(*data()))
+
+
+@pytest.mark.parametrize("min_kind", [0, 10])
+@pytest.mark.parametrize(
+    "change",
+    [lambda names: names[1:], lambda names: [*names, []], lambda names: [names[0][1:], *names[1:]], lambda names: []],
+    ids=["an article less", "one more", "a paragraph less", "none"],
+)
+def test_kinds_of_another_shape_are_refused(change, min_kind):
+    with pytest.raises(ValueError, match="kinds must hold"):
+        with_kinds(change(kinds()), min_kind)
+
+
+def test_more_kinds_than_a_model_holds_and_longer_names_are_refused():
+    numbered = [[f"{kind} {i % MAX_KINDS}" for i, kind in enumerate(article)] for article in kinds()]
+    with pytest.raises(ValueError, match=f"{MAX_KINDS} kinds.*raise min_kind"):
+        with_kinds(numbered, 1)
+    with pytest.raises(ValueError, match=f"{MAX_KIND_CHARS} characters"):
+        with_kinds([[kind * 50 for kind in article] for article in kinds()])
 
 
 # ── folds and seeds
@@ -264,6 +371,25 @@ def test_groups_of_one_label_each_are_refused_or_fitted():
         tiny(min_count=1).fit(texts, [["news", "news"], ["navigation", "navigation"]])
     except ValueError as error:
         assert "group" in str(error) or "fold" in str(error), error  # noqa: PT017
+
+
+def test_an_article_of_residue_alone_is_fitted():
+    """Thinned copies of it may have no paragraph left."""
+    texts = [["The council met on Monday.", "It will meet again."], ["Home", "About us"], ["Menu"], []]
+    labels = [["news", "navigation"], ["navigation", "navigation"], ["navigation"], []]
+    model = tiny(min_count=1, views=4).fit(texts, labels)
+    assert np.isfinite(model.out_of_fold_).all()
+
+
+def test_fold_without_any_label_to_learn_from_is_fitted():
+    """Only one site is labelled: the fold that holds it out has nothing to say of it."""
+    texts, labels, sites = data()
+    only = [article if site == sites[0] else [None] * len(article) for article, site in zip(labels, sites, strict=True)]
+    model = tiny().fit(texts, only, sites)
+    site = np.repeat(sites, [len(article) for article in texts])
+    blind = model.out_of_fold_[site == sites[0]]
+    np.testing.assert_allclose(blind, np.tile(blind[0], (len(blind), 1)), atol=1e-12)
+    assert np.isfinite(model.out_of_fold_).all()
 
 
 def test_min_count_that_no_bucket_reaches_is_refused_or_fitted():

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from estimators import arrays, data, fitted, same, tiny
+from estimators import arrays, data, fitted, kinds, same, tiny
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
@@ -66,10 +66,10 @@ def test_tags_declare_texts_in_articles():
 
 
 def test_parameters_can_be_read_set_and_cloned():
-    model = tiny(C=3.0, labels=("a", "b"), sums=(7,))
+    model = tiny(C=3.0, labels=("a", "b"), dilations=(7,))
     assert model.get_params()["C"] == 3.0
-    assert model.set_params(C=4.0, hidden=9) is model
-    assert (model.C, model.hidden) == (4.0, 9)
+    assert model.set_params(C=4.0, width=9) is model
+    assert (model.C, model.width) == (4.0, 9)
     assert clone(model).get_params() == model.get_params()
     assert not hasattr(clone(fitted()), "network_")
     with pytest.raises(ValueError, match="Invalid parameter"):
@@ -112,7 +112,7 @@ def test_articles_are_judged_each_by_itself():
 
 
 def test_same_seed_same_network():
-    one, other = tiny(networks=2, seed=5).fit(*data()), tiny(networks=2, seed=5).fit(*data())
+    one, other = (tiny(views=2, min_kind=10, seed=5).fit(*data(), kinds=kinds()) for _ in range(2))
     assert same(one, other)
     np.testing.assert_array_equal(one.out_of_fold_, other.out_of_fold_)
     np.testing.assert_array_equal(one.fold_, other.fold_)
@@ -134,8 +134,8 @@ def test_global_random_state_has_no_say():
 
 def test_other_seed_other_network():
     one, other = tiny(seed=0).fit(*data()), tiny(seed=1).fit(*data())
-    for ours, theirs in zip(one.network_.passes, other.network_.passes, strict=True):
-        assert not np.array_equal(ours.hidden, theirs.hidden)
+    for name, ours in one.network_.sequence.arrays.items():
+        assert not np.array_equal(ours, other.network_.sequence.arrays[name]), name
 
 
 # ── tools

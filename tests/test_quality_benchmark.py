@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from small import ROOT, SETTINGS, config, load, records, write
 
-from trainer.context import ContextSettings, input_names
+from trainer.context import input_names
+from trainer.estimator import ArticleClassifier
 from trainer.evaluation import resample_sites
 from trainer.features import FAMILIES
 from trainer.network import Network
@@ -25,6 +26,7 @@ import quality  # noqa: E402
 from quality_parts import contest, figures, material, plan, results  # noqa: E402
 from quality_parts.ablation import ABLATIONS, Ablation, without  # noqa: E402
 from quality_parts.jobs import BASELINES, Job, run, training_side  # noqa: E402
+from quality_parts.memory import remembering  # noqa: E402
 
 CONFIG = config("evaluation.folds=2")
 AS_THEY_ARE = np.ones((1, 2), np.intp)
@@ -220,30 +222,63 @@ def test_fits_run_once_and_failures_are_kept(tmp_path, pages, monkeypatch):
     assert fits.failures == [f"bad: {failed[bad.id]}"]
 
 
-def taken(ablation: Ablation) -> np.ndarray:
-    """Say which inputs of the second stage an ablation takes away, under the small settings."""
-    context = CONFIG.context
-    names = input_names(CONFIG.label_set.names, ContextSettings(context.near, context.window, context.sums))
-    return np.array([bool(re.fullmatch(ablation.inputs, f"{group}/{name}")) for group, name in names])
+def taken(ablation: Ablation, kinds: tuple[str, ...] = CONFIG.label_set.names) -> np.ndarray:
+    """Say which inputs of the second stage an ablation takes away."""
+    return np.array([bool(re.fullmatch(ablation.inputs, f"{group}/{name}")) for group, name in input_names(kinds)])
 
 
 def fitted(ablation: Ablation, dataset) -> Network:
     """Fit the product without something."""
-    model = without(ablation)(**CONFIG.estimator_params())
-    return model.fit(dataset.texts, dataset.labels, dataset.sites).network_
+    model = without(ablation)(**config(*ablation.overrides).estimator_params())
+    return model.fit(dataset.texts, dataset.labels, dataset.sites, kinds=dataset.kinds).network_
 
 
-def test_ablations_take_away_what_they_name(pages):
-    for name in ("words", "shape", "neighbours", "layout"):
-        ablation = ABLATIONS[name]
-        network = fitted(ablation, pages.pages.dataset)
-        gone = taken(ablation)
-        assert 0 < gone.sum() < gone.size
-        for stage in network.passes:
-            assert (stage.hidden[:, gone] == 0).all()
-            assert (stage.hidden[:, ~gone] != 0).any()
-        tables = np.split(network.text.weights, np.cumsum(network.text.settings.buckets)[:-1])
-        assert [not table.any() for table in tables] == [family in ablation.families for family in FAMILIES]
+@pytest.mark.parametrize("name", ["words", "characters", "shape", "layout"])
+def test_ablations_take_away_what_they_name(pages, name):
+    ablation = ABLATIONS[name]
+    network = fitted(ablation, pages.pages.dataset)
+    gone = taken(ablation, network.kinds)
+    assert gone.any() == bool(ablation.inputs)
+    for layer in ("enter", "head"):
+        of_inputs = network.sequence.arrays[layer][:, -gone.size :]
+        assert (of_inputs[:, gone] == 0).all()
+        assert (of_inputs[:, ~gone] != 0).any(axis=0).mean() > 0.9
+    tables = np.split(network.text.weights, np.cumsum(network.text.settings.buckets)[:-1])
+    assert [not table.any() for table in tables] == [family in ablation.families for family in FAMILIES]
+
+
+def test_without_neighbours_no_other_paragraph_is_read(pages):
+    network = fitted(ABLATIONS["neighbours"], pages.pages.dataset)
+    inputs = np.random.default_rng(0).integers(-512, 512, (network.sequence.arrays["enter"].shape[1], 9)) / 256
+    together = network.sequence.scores(inputs, np.zeros(9, np.intp))
+    assert (together == network.sequence.scores(inputs, np.arange(9))).all()
+
+
+def test_without_kinds_only_labels_are_told_apart(pages):
+    assert sorted(fitted(ABLATIONS["kinds"], pages.pages.dataset).kinds) == sorted(CONFIG.label_set.names)
+
+
+def test_first_stages_are_fitted_once(pages, tmp_path, monkeypatch):
+    dataset = pages.pages.dataset
+    parameters, fits = CONFIG.estimator_params(), []
+    fit = ArticleClassifier._fit_text
+    monkeypatch.setattr(ArticleClassifier, "_fit_text", lambda *given: fits.append(1) or fit(*given))
+
+    def network(ablation: Ablation, **changed) -> Network:
+        model = without(ablation, remembering(tmp_path))(**{**parameters, **changed})
+        return model.fit(dataset.texts, dataset.labels, dataset.sites).network_
+
+    first = network(Ablation())
+    assert len(fits) == CONFIG.inner_folds + 1
+    again = network(Ablation(), dilations=())
+    network(ABLATIONS["layout"])
+    assert len(fits) == CONFIG.inner_folds + 1
+    assert (again.text.weights == first.text.weights).all()
+    assert (again.text.scale == first.text.scale).all()
+    assert (again.text.bias == first.text.bias).all()
+    network(ABLATIONS["shape"])
+    network(Ablation(), C=2.0)
+    assert len(fits) == 3 * (CONFIG.inner_folds + 1)
 
 
 def test_every_pattern_of_an_ablation_covers_inputs():

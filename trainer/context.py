@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.features import FAMILIES, SHAPES, Batch
-from trainer.sequence import to_input_grid
+from trainer.sequence import INPUT_GRID, to_input_grid
 from trainer.text import Matrix, softmax
 
 Index = NDArray[np.intp]
@@ -45,21 +45,25 @@ class Terms(NamedTuple):
         return Terms(self.hash[row >= 0], row[row >= 0])
 
     def found(self, article: Index, counted: NDArray[np.bool_]) -> Matrix:
-        """Share of each paragraph's terms that stand in another, counted paragraph of its article, [N].
+        """Share of each paragraph's terms that stand once more in a counted paragraph of its article, be it the same one, [N].
+
+        Up to one in eight of the terms that do not is taken for one that does: it has the place of another in the table.
 
         Args:
             article: [N] number of each paragraph's article. counted: [N] whether a paragraph's terms count.
         """
         n = article.size
-        articles = int(article[-1]) + 1 if n else 0
-        own, of_article = counted[self.row], article[self.row]
+        size = np.bincount(self.row, minlength=n)
+        own = counted[self.row]
         # Each article has a table of its own, about eight times as large as the terms counted in it.
-        bits = np.ceil(np.log2(8 * np.bincount(of_article[own], minlength=articles) + 8))
+        terms, its = (np.bincount(article, x).astype(np.intp) for x in (size, size * counted))
+        bits = np.ceil(np.log2(8 * its + 8))
         begin = np.append(0, np.cumsum(np.exp2(bits).astype(np.intp)))
-        key = begin[of_article] + (self.hash >> (64 - bits[of_article]).astype(np.uint64)).astype(np.intp)
+        key = (self.hash >> (64 - bits).astype(np.uint64).repeat(terms)).view(np.intp)
+        key += begin[:-1].repeat(terms)
         seen = np.bincount(key[own], minlength=begin[-1])
-        hits = np.bincount(self.row, seen[key] > own, n)
-        return np.asarray(hits / np.maximum(np.bincount(self.row, minlength=n), 1))
+        hits = np.bincount(self.row[seen[key] > own], minlength=n)
+        return np.asarray(hits / np.maximum(size, 1))
 
 
 class Articles(NamedTuple):
@@ -137,26 +141,29 @@ def inputs(articles: Articles, parts: Matrix, scores: Matrix, kept: Sequence[int
     probability = softmax(scores) if n else np.zeros_like(scores)
     chars = np.exp2(articles.shape[0] * 2) - 1
     story = reduce(np.add, probability[list(kept)], np.zeros(n))  # added up in a fixed order
-    prose = (to_input_grid(story) > _PROSE_SHARE) & (chars >= _PROSE_CHARS)
+    prose = (to_input_grid(story * INPUT_GRID) > _PROSE_SHARE) & (chars >= _PROSE_CHARS)
     so_far = np.append(0, np.cumsum(prose))
     lead = prose & (so_far[1:] - so_far[first] <= _LEAD)
-    return to_input_grid(
-        np.concatenate(
-            [
-                parts.reshape(-1, n) / 2,
-                scores[1:] / 2,
-                probability * 2,
-                articles.shape / 2,
-                np.log2(_copies(articles.article, articles.identity))[None],
-                np.log2(1.0 + np.stack([i - first, last - 1 - i])) / 2,
-                ((i - first + 0.5) / np.maximum(count, 1) * 4)[None],
-                np.log2(1.0 + count)[None] / 2,
-                articles.pairs.found(articles.article, np.ones(n, np.bool_))[None] * 4,
-                articles.words.found(articles.article, prose)[None] * 4,
-                articles.words.found(articles.article, lead)[None] * 4,
-            ]
-        )
-    )
+    read = [
+        (parts.reshape(parts.shape[0] * parts.shape[1], n), 1 / 2),
+        (scores[1:], 1 / 2),
+        (probability, 2),
+        (articles.shape, 1 / 2),
+        (np.log2(_copies(articles.article, articles.identity)), 1),
+        (np.log2(1.0 + np.stack([i - first, last - 1 - i])), 1 / 2),
+        ((i - first + 0.5) / np.maximum(count, 1), 4),
+        (np.log2(1.0 + count), 1 / 2),
+        (articles.pairs.found(articles.article, np.ones(n, np.bool_)), 4),
+        (articles.words.found(articles.article, prose), 4),
+        (articles.words.found(articles.article, lead), 4),
+    ]
+    rows = [np.atleast_2d(values) for values, _ in read]
+    out = np.empty((sum(map(len, rows)), n))
+    at = 0
+    for values, (_, factor) in zip(rows, read, strict=True):
+        np.multiply(values, factor * INPUT_GRID, out=out[at : at + len(values)])
+        at += len(values)
+    return to_input_grid(out)
 
 
 def _copies(article: Index, identity: NDArray[np.uint64]) -> Index:

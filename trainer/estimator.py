@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,6 +33,34 @@ _CLASS_WEIGHTS = {"sqrt": 0.5, "balanced": 1.0, "none": 0.0}  # power of the inv
 _UNSEEN = -12.0  # log-odds of a label without examples
 
 Names = Sequence[Sequence[str | None]]
+
+
+class _Material(NamedTuple):
+    """What the second stage is fitted on: articles with out-of-fold first-stage scores; see `context.inputs`.
+
+    `truth`, `kind`: [N] columns. `chars`: [N] lengths. `weight`: [N].
+    """
+
+    articles: Articles
+    parts: Matrix
+    scores: Matrix
+    kept_kinds: list[int]
+    truth: Index
+    kind: Index
+    chars: Index
+    weight: NDArray[np.float64]
+
+    def sample(self, rows: Index) -> Sample:
+        """Return the articles with only some of their paragraphs, as the network sees them."""
+        chosen = self.articles.select(rows)
+        seen = inputs(chosen, self.parts[:, :, rows], self.scores[:, rows], self.kept_kinds)
+        return Sample(seen.T.astype(np.float32), chosen.article, self.kind[rows], self.weight[rows])
+
+    def thinned(self, rows: Index, kept: Sequence[int], seed: int) -> Iterator[Index]:
+        """Yield thinned copies of some of the articles, for ever; see `thinned_views`."""
+        article = np.unique(self.articles.article[rows], return_inverse=True)[1]
+        for chosen in thinned_views(self.truth[rows], self.kind[rows], self.chars[rows], article, kept, seed):
+            yield rows[chosen]
 
 
 class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -223,11 +251,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = list(self.labels)
         label_of = tuple(names.index(label) for _, label in self.kinds_)
         kept = tuple(names.index(name) for name in self.kept)
-        kept_kinds = [kind for kind, label in enumerate(label_of) if label in kept]
         batches = extract_all([p for article in X for p in article], features)
-        articles = Articles.build(batches, [len(a) for a in X])
-        matrix = feature_matrix(batches, features)
-        article = articles.article
         splits = list(_splits(group, truth, self.folds, self.seed))
         step, steps = 0, 2 * (len(splits) + 1)
 
@@ -236,6 +260,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             step += 1
             logger.info("fitted the %s", what, extra={"step": step, "steps": steps})
 
+        matrix = feature_matrix(batches, features)
         text_weight = _weights(truth, _CLASS_WEIGHTS[self.class_weight]) * of_paragraph
 
         def text_stage(rows: Index) -> TextStage:
@@ -253,47 +278,47 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             scores[:, held] = stage.scores(parts[:, :, held])
             log("first stage, out of fold")
 
-        weight = _weights(truth, self.balance) * of_paragraph
-
-        def sample(rows: Index) -> Sample:
-            chosen = articles.select(rows)
-            seen = inputs(chosen, parts[:, :, rows], scores[:, rows], kept_kinds)
-            return Sample(seen.T.astype(np.float32), chosen.article, fine[rows], weight[rows])
-
-        everything = np.arange(truth.size)
-        whole = sample(everything)
-
-        chars = np.fromiter((len(p) for a in X for p in a), np.intp, truth.size)
-
-        def thinned(rows: Index, seed: int) -> Iterator[Index]:
-            number = np.unique(article[rows], return_inverse=True)[1]
-            return thinned_views(truth[rows], fine[rows], chars[rows], number, kept, seed)
+        material = _Material(
+            Articles.build(batches, [len(a) for a in X]),
+            parts,
+            scores,
+            [kind for kind, label in enumerate(label_of) if label in kept],
+            truth,
+            fine,
+            np.fromiter((len(p) for a in X for p in a), np.intp, truth.size),
+            _weights(truth, self.balance) * of_paragraph,
+        )
+        whole = material.sample(np.arange(truth.size))
 
         def sequence_stage(rows: Index, number: int) -> SequenceStage:
             seed = self.seed + 1000 * (number + 1)
             own = Sample(whole.inputs[rows], whole.article[rows], whole.truth[rows], whole.weight[rows])
-            views = thinned(rows, seed)
+            views = material.thinned(rows, kept, seed)
 
             def samples() -> list[Sample]:
-                return [own, *(sample(rows[next(views)]) for _ in range(self.views))]
+                return [own, *(material.sample(next(views)) for _ in range(self.views))]
 
             return self._fit_sequence(samples, len(label_of), seed)
 
-        self.thinned_rows_ = next(thinned(everything, self.seed))
-        thin = sample(self.thinned_rows_)
+        def probabilities(stage: SequenceStage, seen: Sample, rows: Index) -> Matrix:
+            if not rows.size:
+                return np.zeros((0, len(names)))
+            found = stage.scores(seen.inputs[rows].T.astype(np.float64), seen.article[rows])
+            return merge(softmax(found), label_of, len(names)).T
+
+        self.thinned_rows_ = next(material.thinned(np.arange(truth.size), kept, self.seed))
+        thin = material.sample(self.thinned_rows_)
         self.fold_ = np.zeros(truth.size, np.intp)
         self.out_of_fold_ = np.zeros((truth.size, len(names)))
         self.thinned_out_of_fold_ = np.zeros((self.thinned_rows_.size, len(names)))
         for number, (_, held) in enumerate(splits):
-            fitted = sequence_stage(np.setdiff1d(everything, held), number)
+            fitted = sequence_stage(np.setdiff1d(np.arange(truth.size), held), number)
             self.fold_[held] = number
-            in_thinned = np.flatnonzero(np.isin(self.thinned_rows_, held))
-            for seen, rows, out in ((whole, held, self.out_of_fold_), (thin, in_thinned, self.thinned_out_of_fold_)):
-                if rows.size:
-                    scores_of = fitted.scores(seen.inputs[rows].T.astype(np.float64), seen.article[rows])
-                    out[rows] = merge(softmax(scores_of), label_of, len(names)).T
+            self.out_of_fold_[held] = probabilities(fitted, whole, held)
+            held_thin = np.flatnonzero(np.isin(self.thinned_rows_, held))
+            self.thinned_out_of_fold_[held_thin] = probabilities(fitted, thin, held_thin)
             log("second stage, out of fold")
-        last = sequence_stage(everything, len(splits))
+        last = sequence_stage(np.arange(truth.size), len(splits))
         log("second stage")
         text = text_stage(np.flatnonzero(truth != UNLABELLED))
         self.network_ = Network(text, last, tuple(kind for kind, _ in self.kinds_), label_of, len(names), kept)

@@ -161,12 +161,16 @@ def mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def segment_sums(values: NDArray[np.uint64], indptr: NDArray[np.intp]) -> NDArray[np.uint64]:
-    """Sum each stretch `values[indptr[i]:indptr[i + 1]]` modulo 2^64; an empty stretch gives 0."""
-    running = np.empty(values.size + 1, np.uint64)
-    running[0] = 0
-    np.cumsum(values, out=running[1:])
-    at = running[indptr]
-    return at[1:] - at[:-1]
+    """Sum each stretch `values[indptr[i]:indptr[i + 1]]` modulo 2^64; an empty stretch gives 0.
+
+    Args:
+        values: [elements] or [elements, columns], each in one stretch. indptr: [n + 1] from 0 to the number of elements.
+    """
+    out = np.zeros((indptr.size - 1, *values.shape[1:]), np.uint64)
+    full = np.flatnonzero(indptr[1:] > indptr[:-1])
+    if full.size:
+        out[full] = np.add.reduceat(values, indptr[full], axis=0)
+    return out
 
 
 def _word_hashes(running: NDArray[np.uint64], start: NDArray[np.intp], end: NDArray[np.intp]) -> NDArray[np.uint64]:

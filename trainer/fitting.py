@@ -14,7 +14,6 @@ from trainer.sequence import Neighbourhood, SequenceSettings, SequenceStage, to_
 Array = NDArray[np.float32]
 Arrays = dict[str, Array]
 Index = NDArray[np.intp]
-Goal = Callable[[Array], tuple[float, Array]]  # from log-odds [outputs, N] to a loss and its derivatives by them
 _MOMENTUM, _SQUARES, _TINY = 0.9, 0.999, 1e-8  # Adam's constants (Kingma and Ba 2015)
 _WARM_UP = 100  # steps until the full step size
 _LEAST_SPREAD = 0.05
@@ -61,6 +60,9 @@ def fit_sequence(
     shift, scale = mean.astype(np.float32), (1 / spread).astype(np.float32)
     arrays = _start(settings.shapes(mean.size, outputs), rng)
     adam = _Adam(arrays, training)
+    # Not the mean of each batch: there an article alone would count the same whatever its weight.
+    known = data[0].truth != UNLABELLED
+    usual = float(data[0].weight[known].mean()) if known.any() else 1.0
     size = min(training.batch, max(1, sum(sample.article.size for sample in data) // _LEAST_STEPS))
     for epoch in range(training.epochs):
         runs = _batches(data if epoch == 0 else samples(), size, rng)
@@ -68,10 +70,10 @@ def fit_sequence(
             place = Neighbourhood.build(sample.article[rows], settings.dilations)
             seen = ((sample.inputs[rows] - shift) * scale).T
             truth = sample.truth[rows]
-            weight = np.where(truth == UNLABELLED, 0.0, sample.weight[rows])
-            if weight.sum() > 0:
-                goal = cross_entropy(truth, weight)
-                gradients, _ = backward(arrays, settings, seen, place, goal, training.dropout, rng)
+            known = truth != UNLABELLED
+            if known.any():
+                share = np.where(known, sample.weight[rows], 0.0) / (usual * np.count_nonzero(known))
+                gradients, _ = _backward(arrays, settings, seen, place, truth, share, training.dropout, rng)
                 adam.step(gradients, (epoch + number / len(runs)) / training.epochs)
     if not adam.steps:  # nothing was labelled, so no class is likelier than another
         arrays["out"][:] = 0
@@ -82,38 +84,24 @@ def loss_and_gradients(
     arrays: Arrays, settings: SequenceSettings, inputs: Array, place: Neighbourhood, truth: Index, weight: Array
 ) -> tuple[float, Arrays]:
     """Return the mean loss of a batch and its derivatives, without dropout; for checks."""
-    gradients, loss = backward(arrays, settings, inputs, place, cross_entropy(truth, weight), 0.0, np.random.default_rng(0))
+    share = np.where(truth == UNLABELLED, 0.0, weight)
+    gradients, loss = _backward(arrays, settings, inputs, place, truth, share / share.sum(), 0.0, np.random.default_rng(0))
     return loss, gradients
 
 
-def cross_entropy(truth: Index, weight: NDArray[Any]) -> Goal:
-    """Return the goal of giving each paragraph its one true output."""
-
-    def goal(scores: Array) -> tuple[float, Array]:
-        scores -= scores.max(axis=0)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=0)
-        share = (weight / weight.sum()).astype(scores.dtype)
-        label, column = np.where(truth == UNLABELLED, 0, truth), np.arange(truth.size)
-        loss = float(-(np.log(np.maximum(scores[label, column], 1e-30)) * share).sum())
-        scores[label, column] -= 1
-        scores *= share
-        return loss, scores
-
-    return goal
-
-
-def backward(
+def _backward(
     a: Arrays,
     settings: SequenceSettings,
     inputs: Array,
     place: Neighbourhood,
-    goal: Goal,
+    truth: Index,
+    share: NDArray[Any],
     dropout: float,
     rng: np.random.Generator,
 ) -> tuple[Arrays, float]:
-    """Return the derivatives of the loss that `goal` says by every array, and the loss itself."""
-    width, n = settings.width, inputs.shape[1]
+    """Return the derivatives of the cross-entropy by every array, and itself; `share` is what each paragraph counts in it."""
+    dtype = a["out"].dtype
+    width, n = settings.width, len(truth)
     values = np.maximum(a["enter"] @ inputs + a["enter_bias"][:, None], 0)
     entered = values > 0
     kept = []
@@ -130,7 +118,15 @@ def backward(
     last = a["head"] @ joined + a["head_bias"][:, None]
     last_gate = _gate(last, dropout, rng)
     last *= last_gate
-    loss, scores = goal(a["out"] @ last + a["out_bias"][:, None])
+    scores = a["out"] @ last + a["out_bias"][:, None]
+    scores -= scores.max(axis=0)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=0)
+    share = share.astype(dtype)
+    label, column = np.where(truth == UNLABELLED, 0, truth), np.arange(n)
+    loss = float(-(np.log(np.maximum(scores[label, column], 1e-30)) * share).sum())
+    scores[label, column] -= 1
+    scores *= share
 
     out: Arrays = {"out": scores @ last.T, "out_bias": scores.sum(axis=1)}
     d_last = (a["out"].T @ scores) * last_gate
@@ -148,7 +144,7 @@ def backward(
         }
         d = d + _to_neighbours((a[f"near.{number}"].T @ d_seen).reshape(3, width, n), place.cut[number], distance)
         d_whole = a[f"all.{number}"].T @ of_article
-        d += place.spread((d_whole[:width] / place.size).astype(d.dtype))
+        d += place.spread((d_whole[:width] / place.size).astype(dtype))
         d += place.spread(d_whole[width:]) * (values == place.spread(whole[width:]))
     d *= entered
     out |= {"enter": d @ inputs.T, "enter_bias": d.sum(axis=1)}

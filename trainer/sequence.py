@@ -70,20 +70,27 @@ class Neighbourhood(NamedTuple):
 
     def spread(self, of_article: NDArray[Any]) -> NDArray[Any]:
         """Give every paragraph the column of its article: [channels, articles] to [channels, N]."""
-        return of_article.take(self.article, axis=1)
+        return of_article.repeat(self.size, axis=1)
 
     def both_sides(self, values: NDArray[Any], block: int, distance: int) -> NDArray[Any]:
         """Return values of the neighbour before, of oneself, and of the neighbour behind, [3 * channels, N]."""
         channels, n = values.shape
-        out = np.zeros((3, channels, n), values.dtype)
-        before, behind = self.cut[block]
-        if distance < n:
-            out[0, :, distance:] = values[:, :-distance]
-            out[2, :, :-distance] = values[:, distance:]
-            out[0][:, before] = 0
-            out[2][:, behind] = 0
+        out = np.empty((3, channels, n), values.dtype)
+        self.fill_sides(values, block, distance, out[0], out[2])
         out[1] = values
         return out.reshape(3 * channels, n)
+
+    def fill_sides(
+        self, values: NDArray[Any], block: int, distance: int, before: NDArray[Any], behind: NDArray[Any]
+    ) -> None:
+        """Write the values of the neighbour before and of the neighbour behind, each [channels, N]; 0 where there is none."""
+        if distance >= values.shape[1]:
+            before[...], behind[...] = 0, 0
+            return
+        before[:, distance:] = values[:, :-distance]
+        behind[:, :-distance] = values[:, distance:]
+        before[:, self.cut[block][0]] = 0
+        behind[:, self.cut[block][1]] = 0
 
     def whole(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return each channel's mean and maximum over the article, [2 * channels, articles]."""
@@ -96,6 +103,7 @@ class SequenceStage:
 
     def __init__(self, settings: SequenceSettings, arrays: Mapping[str, Matrix]) -> None:
         self.settings, self.arrays = settings, dict(arrays)
+        self._stepped = {name: self._for_steps(name, array) for name, array in self.arrays.items()}
 
     @property
     def is_exact(self) -> bool:
@@ -109,24 +117,40 @@ class SequenceStage:
                 most = max(most, float((np.abs(array).sum(axis=1) * VALUE_LIMIT + np.abs(bias)).max(initial=0)))
         return 4 * most * VALUE_GRID * WEIGHT_GRID < 2**53
 
+    def _for_steps(self, name: str, array: Matrix) -> Matrix:
+        """Return an array as `scores` multiplies it: biases in grid steps, neighbours before and behind side by side."""
+        if array.ndim == 1:
+            return np.asarray(array * VALUE_GRID)[:, None]
+        if name.startswith("near."):
+            sides = array.reshape(len(array), 3, -1)
+            return np.ascontiguousarray(sides[:, [0, 2, 1]].reshape(array.shape))
+        return array
+
     def scores(self, inputs: Matrix, article: Index) -> Matrix:
         """Return log-odds against the first output, [outputs, N], for inputs [inputs, N] on the grid of 1/INPUT_GRID."""
-        scores = _affine(self.arrays["out"], self.last(inputs, article), self.arrays["out_bias"])
-        return np.asarray(scores - scores[0])
-
-    def last(self, inputs: Matrix, article: Index) -> Matrix:
-        """Return the values of the last layer before the outputs, [head, N]; see `scores`."""
-        a = self.arrays
+        a, width = self._stepped, self.settings.width
         if not article.size:
-            return np.zeros((len(a["head"]), 0))
+            return np.zeros((len(a["out"]), 0))
         place = Neighbourhood.build(article, self.settings.dilations)
-        values = _settle(_affine(a["enter"], inputs, a["enter_bias"]))
+        # One array holds what the layers read, so that each reads its rows where they stand: the neighbour before, the one
+        # behind, oneself, and the inputs. Values are counted in steps of their grid.
+        rows = np.empty((3 * width + len(inputs), article.size))
+        before, behind, own, given = np.split(rows, (width, 2 * width, 3 * width))
+        seen, step = np.empty((2, width, article.size))
+        np.multiply(inputs, VALUE_GRID, out=given)
+        _settle(_affine(a["enter"], given, a["enter_bias"], own))
         for number, distance in enumerate(self.settings.dilations):
-            seen = _affine(a[f"near.{number}"], place.both_sides(values, number, distance), a[f"near_bias.{number}"])
-            seen += place.spread(a[f"all.{number}"] @ _grid(place.whole(values)))
-            step = _affine(a[f"back.{number}"], _settle(seen), a[f"back_bias.{number}"])
-            values = _grid(values + step)
-        return _settle(_affine(a["head"], np.concatenate([values, inputs]), a["head_bias"]))
+            place.fill_sides(own, number, distance, before, behind)
+            of_article = a[f"all.{number}"] @ _grid(place.whole(own))
+            np.matmul(a[f"near.{number}"], rows[: 3 * width], out=seen)
+            seen += place.spread(of_article + a[f"near_bias.{number}"])
+            own += _affine(a[f"back.{number}"], _settle(seen), a[f"back_bias.{number}"], step)
+            _grid(own)
+        last = _settle(_affine(a["head"], rows[2 * width :], a["head_bias"]))
+        scores = _affine(a["out"], last, a["out_bias"])
+        scores -= scores[0].copy()
+        scores /= VALUE_GRID
+        return scores
 
 
 def to_weight_grid(weights: NDArray[Any]) -> Matrix:
@@ -134,33 +158,29 @@ def to_weight_grid(weights: NDArray[Any]) -> Matrix:
     return np.asarray(np.rint(np.asarray(weights, np.float64) * WEIGHT_GRID) / WEIGHT_GRID)
 
 
-def to_input_grid(values: Matrix) -> Matrix:
-    """Round to the grid of 1/INPUT_GRID, within INPUT_LIMIT."""
-    values = values * INPUT_GRID
-    np.rint(values, out=values)
-    values /= INPUT_GRID
-    return np.clip(values, -INPUT_LIMIT, INPUT_LIMIT, out=values)
+def to_input_grid(steps: Matrix) -> Matrix:
+    """Round to the grid of 1/INPUT_GRID, within INPUT_LIMIT, in place; `steps` are values times INPUT_GRID."""
+    np.rint(steps, out=steps)
+    steps *= 1 / INPUT_GRID
+    return np.clip(steps, -INPUT_LIMIT, INPUT_LIMIT, out=steps)
 
 
-def _affine(weights: Matrix, values: Matrix, bias: Matrix) -> Matrix:
-    out = weights @ values
-    out += bias[:, None]
+def _affine(weights: Matrix, values: Matrix, bias: Matrix, out: Matrix | None = None) -> Matrix:
+    out = np.matmul(weights, values, out=out)
+    out += bias
     return out
 
 
-def _grid(values: Matrix) -> Matrix:
-    values *= VALUE_GRID
-    np.rint(values, out=values)
-    values /= VALUE_GRID
-    return np.clip(values, -VALUE_LIMIT, VALUE_LIMIT, out=values)
+def _grid(steps: Matrix) -> Matrix:
+    """Round to whole steps of the grid of values, in place."""
+    np.rint(steps, out=steps)
+    return np.clip(steps, -VALUE_LIMIT * VALUE_GRID, VALUE_LIMIT * VALUE_GRID, out=steps)
 
 
-def _settle(values: Matrix) -> Matrix:
-    """Rectify, and round to the grid of values."""
-    values *= VALUE_GRID
-    np.rint(values, out=values)
-    values /= VALUE_GRID
-    return np.clip(values, 0, VALUE_LIMIT, out=values)
+def _settle(steps: Matrix) -> Matrix:
+    """Rectify, and round to whole steps of the grid of values, in place."""
+    np.rint(steps, out=steps)
+    return np.clip(steps, 0, VALUE_LIMIT * VALUE_GRID, out=steps)
 
 
 def _bias_of(name: str) -> str:

@@ -18,6 +18,7 @@ from trainer.features import FAMILIES, Batch, Family, FeatureSettings, segment_s
 Matrix = NDArray[np.float64]
 
 _LANES, _LANE_BITS, _OFFSET = 3, 21, 128
+_MOST_WORDS = 4  # of a row of a table: NumPy copies rows of 8, 16 and 32 bytes the quickest
 _LANE_MASK = np.uint64((1 << _LANE_BITS) - 1)
 _SHIFTS = (np.arange(_LANES, dtype=np.uint64) * np.uint64(_LANE_BITS))[:, None]
 
@@ -46,13 +47,14 @@ class TextStage:
         for family, (parts, tables) in enumerate(zip(batch.families, self._tables, strict=True)):
             count = bucket_counts(parts)
             weight = 1.0 / root_count(count, family)
-            for group, table in enumerate(tables):
-                rows = slice(group * _LANES, min((group + 1) * _LANES, classes))
-                shifts = _SHIFTS[: rows.stop - rows.start]
+            at = 0
+            for table, used in tables:
                 # Each part is unpacked by itself: a paragraph's buckets of one part fit into a lane, those of several may not.
-                sums = [segment_sums(table.take(part.bucket, mode="clip"), part.indptr) for part in parts]
-                total = reduce(np.add, [((packed >> shifts) & _LANE_MASK).astype(np.int64) for packed in sums])
+                sums = [segment_sums(table.take(part.bucket, axis=0, mode="clip")[:, :used], part.indptr) for part in parts]
+                total = reduce(np.add, map(_unpack, sums))[: classes - at]
+                rows = slice(at, at + len(total))
                 out[family, rows] = (total - _OFFSET * count) * self.scale[family, rows, None] * weight
+                at += len(total)
         return out
 
     def scores(self, contributions: Matrix) -> Matrix:
@@ -78,10 +80,22 @@ def softmax(scores: Matrix) -> Matrix:
     return np.asarray(raised / reduce(np.add, raised))
 
 
-def _pack(weights: NDArray[np.int8]) -> list[NDArray[np.uint64]]:
-    shifted = (weights.astype(np.int16) + _OFFSET).astype(np.uint64)
+def _pack(weights: NDArray[np.int8]) -> list[tuple[NDArray[np.uint64], int]]:
+    """Pack the weights of a family [buckets, classes] into tables [buckets, words], with the words that are in use."""
+    buckets, classes = weights.shape
+    lanes = np.zeros((buckets, -(-classes // _LANES) * _LANES), np.uint64)
+    lanes[:, :classes] = weights.astype(np.int16) + _OFFSET
+    packed = reduce(np.bitwise_or, [lanes[:, i::_LANES] << np.uint64(i * _LANE_BITS) for i in range(_LANES)])
     tables = []
-    for group in range(0, shifted.shape[1], _LANES):
-        lanes = shifted[:, group : group + _LANES]
-        tables.append(reduce(np.bitwise_or, [lanes[:, i] << np.uint64(i * _LANE_BITS) for i in range(lanes.shape[1])]))
+    for begin in range(0, packed.shape[1], _MOST_WORDS):
+        words = packed[:, begin : begin + _MOST_WORDS]
+        used = words.shape[1]
+        padded = np.zeros((buckets, 1 << (used - 1).bit_length()), np.uint64)
+        padded[:, :used] = words
+        tables.append((padded, used))
     return tables
+
+
+def _unpack(sums: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Take sums [n, words] apart into those of the classes, [words * _LANES, n]."""
+    return ((sums.T[:, None] >> _SHIFTS) & _LANE_MASK).reshape(-1, len(sums)).view(np.int64)

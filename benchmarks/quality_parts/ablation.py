@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from trainer.context import ContextSettings, input_names
+from trainer.context import input_names
 from trainer.estimator import ArticleClassifier
 from trainer.features import FAMILIES, FeatureSettings
+from trainer.fitting import Sample
+from trainer.sequence import SequenceStage
 
 
 class Ablation(NamedTuple):
@@ -27,46 +30,49 @@ class Ablation(NamedTuple):
     written: bool = True
 
 
-_AT = r" at [+-]\d+"  # of a neighbour
-_OF_WORDS = "copies|repeated pairs|words shared with the story"
-
 ABLATIONS = {
-    "words": Ablation(("words", "pairs"), rf"context/({_OF_WORDS})"),
+    "words": Ablation(("words", "pairs"), "shared/.*|layout/copies"),
     "characters": Ablation(("chars",)),
-    "shape": Ablation(("shape",), rf"shape/.*|context/(?!probability).*{_AT}"),
-    "neighbours": Ablation(inputs=rf"context/.*{_AT}"),
-    "layout": Ablation(inputs=rf"context/(?!.*{_AT}$|({_OF_WORDS})$).*"),
-    "decoding": Ablation(overrides=("context.passes=1",)),
+    "shape": Ablation(("shape",), "shape/.*"),
+    "neighbours": Ablation(overrides=("context.dilations=[]",)),  # nor the rest of the article
+    "reading in several blocks": Ablation(overrides=("context.dilations=[1]",)),
+    "layout": Ablation(inputs="layout/.*"),
+    "kinds": Ablation(overrides=("text.min_kind=0",)),
+    "nearly clean copies": Ablation(overrides=("context.views=0",)),
     "authored data": Ablation(written=False),
 }
 
 
-def without(ablation: Ablation) -> type[ArticleClassifier]:
+def without(ablation: Ablation, base: type[ArticleClassifier] = ArticleClassifier) -> type[ArticleClassifier]:
     """Return the estimator with features and inputs taken away.
 
     The features' columns are empty in training, so they get no weight and contribute nothing; the inputs are 0 in training,
-    and what the networks would multiply them by is 0 too.
+    and what the network would multiply them by is 0 too.
     """
     if not ablation.families and not ablation.inputs:
-        return ArticleClassifier
+        return base
 
-    class Ablated(ArticleClassifier):  # type: ignore[misc]
+    class Ablated(base):  # type: ignore[misc,valid-type]
         def _fit_text(self, features: FeatureSettings, matrix: sp.csr_matrix, *rest: Any) -> Any:
             keep = np.repeat([family not in ablation.families for family in FAMILIES], features.buckets)
             thinner = (matrix @ sp.diags(keep.astype(matrix.dtype))).tocsr()
             thinner.eliminate_zeros()
             return super()._fit_text(features, thinner, *rest)
 
-        def _fit_context(self, inputs: np.ndarray, *rest: Any) -> Any:
-            gone = self._gone(len(inputs))
-            stage = super()._fit_context(np.where(gone[:, None], 0.0, inputs), *rest)
-            stage.hidden[:, gone] = 0.0
-            return stage
+        def _fit_sequence(self, samples: Callable[[], list[Sample]], *rest: Any) -> SequenceStage:
+            gone = self._gone()
 
-        def _gone(self, inputs: int) -> np.ndarray:
-            names = input_names(self.labels, ContextSettings(self.near, self.window, tuple(self.sums)))
-            if len(names) != inputs:
-                raise ValueError(f"{len(names)} names for {inputs} inputs: has context.input_names fallen behind?")
+            def fewer() -> list[Sample]:
+                return [sample._replace(inputs=np.where(gone, np.float32(0), sample.inputs)) for sample in samples()]
+
+            stage = super()._fit_sequence(fewer, *rest)
+            arrays = {name: array.copy() for name, array in stage.arrays.items()}
+            for name in ("enter", "head"):  # their last columns are the inputs
+                arrays[name][:, -gone.size :][:, gone] = 0.0
+            return SequenceStage(stage.settings, arrays)
+
+        def _gone(self) -> np.ndarray:
+            names = input_names([kind for kind, _ in self.kinds_])
             return np.array([bool(re.fullmatch(ablation.inputs, f"{group}/{name}")) for group, name in names])
 
     return Ablated

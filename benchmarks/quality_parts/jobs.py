@@ -18,6 +18,7 @@ from sklearn.metrics import f1_score
 
 from quality_parts.ablation import ABLATIONS, Ablation, without
 from quality_parts.material import SHORT_OF, WHOLE, Index, Material, merge_in_order
+from quality_parts.memory import remembering
 from trainer import training
 from trainer.baselines import Baseline, FastText, TfidfLogistic
 from trainer.config import Config
@@ -29,7 +30,7 @@ from trainer.schema import UNLABELLED
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWING = {"report.py", "card.py", "explain.py", "pipeline.py", "records.py", "errors.py", "files.py", "__main__.py"}
-FITTING = ("ablation.py", "jobs.py", "material.py")
+FITTING = ("ablation.py", "jobs.py", "material.py", "memory.py")
 BASELINES = {"fastText": FastText, "TF-IDF": TfidfLogistic}
 
 
@@ -167,7 +168,7 @@ def training_side(job: Job, material: Material) -> tuple[Dataset, Index]:
 def _attempt(job: Job, material: Material, file: Path) -> tuple[Job, float, str]:
     begin = time.monotonic()
     try:
-        outcome = _run(job, material)
+        outcome = _run(job, material, file.parent)
     except Exception as error:  # the other fits go on; it is reported, and the exit code says so
         traceback.print_exc()
         return job, 0.0, f"failed: {type(error).__name__}: {error}"
@@ -185,7 +186,7 @@ def _read(file: Path) -> Outcome:
         return Outcome(probability, tuple(arrays["thresholds"].tolist()), float(arrays["score"]), float(arrays["seconds"]))
 
 
-def _run(job: Job, material: Material) -> Outcome:
+def _run(job: Job, material: Material, folder: Path) -> Outcome:
     dataset, group = training_side(job, material)
     if job.tune:
         return Outcome({}, (), _tune(job, dataset, group), 0.0)
@@ -198,7 +199,8 @@ def _run(job: Job, material: Material) -> Outcome:
         peer = _fit_peer(job, dataset)
         return Outcome({which: peer.predict_proba(_flat(part.texts)).T for which, part in held.items()}, (), 0.0, 0.0)
     # training.fit builds the estimator by name, so that what else it does is done here too
-    with patch.object(training, "ArticleClassifier", without(ABLATIONS.get(job.without, Ablation()))):
+    estimator = without(ABLATIONS.get(job.without, Ablation()), remembering(folder))
+    with patch.object(training, "ArticleClassifier", estimator):
         model = training.fit(dataset, job.config, group)
     policy = training.make_policy(model, dataset, job.config)
     return Outcome({which: model.predict_proba(part.texts).T for which, part in held.items()}, policy.thresholds, 0.0, 0.0)

@@ -73,10 +73,10 @@ class Material(NamedTuple):
 
 def load(corpus: Path, labels: Path | None, config: Config, limit: int | None = None) -> Material:
     """Read pages and written articles and split both into folds; `limit`: at most so many of each, for quick runs."""
-    pages = _limited(load_labels([corpus], config.label_set), limit, config.seed)
+    pages = _limited(load_labels([corpus], config.label_set, config.by_kind), limit, config.seed)
     kept_by = read_kept_by(corpus)
-    empty = Dataset(())
-    written = _limited(load_labels([labels], config.label_set), limit, config.seed) if labels else empty
+    written = load_labels([labels], config.label_set, config.by_kind) if labels else Dataset(())
+    written = _limited(written, limit, config.seed)
     folds, group, fold = assign_folds(pages, written, config)
     count = len(pages.articles)
     extractors = tuple(sorted({name for article in pages.articles for name in kept_by.get(article.id, {})} - {"none"}))
