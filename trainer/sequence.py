@@ -80,9 +80,7 @@ class Neighbourhood(NamedTuple):
         out[1] = values
         return out.reshape(3 * channels, n)
 
-    def fill_sides(
-        self, values: NDArray[Any], block: int, distance: int, before: NDArray[Any], behind: NDArray[Any]
-    ) -> None:
+    def fill_sides(self, values: NDArray[Any], block: int, distance: int, before: NDArray[Any], behind: NDArray[Any]) -> None:
         """Write the values of the neighbour before and of the neighbour behind, each [channels, N]; 0 where there is none."""
         if distance >= values.shape[1]:
             before[...], behind[...] = 0, 0
