@@ -22,7 +22,6 @@ def _card(trained: Trained, report: Report) -> str:
         f"| {label.name} | {'kept' if label.kept else 'removed'} | {threshold_text(threshold)} |"
         for label, threshold in zip(trained.labels, trained.policy.thresholds, strict=True)
     ]
-    loss = trained.info["config"]["policy"]["max_news_loss"]
     return "\n".join(
         [
             "# Paragraph model",
@@ -33,13 +32,12 @@ def _card(trained: Trained, report: Report) -> str:
             "| --- | --- | ---: |",
             *rows,
             "",
-            f"Thresholds were chosen on out-of-fold probabilities so that at most {loss:.2%} of the news characters go.",
+            _thresholds(trained),
             "",
             "## Data",
             "",
             f"{data['articles']:,} articles of {data['sites']:,} sites, {data['paragraphs']:,} paragraphs ({counts}; "
-            f"{data['unlabelled']:,} unlabelled). {trained.info['near_duplicates_joined']:,} articles are near-duplicates of one "
-            "on another site and were kept in its fold.",
+            f"{data['unlabelled']:,} unlabelled). {_origin(trained)}",
             f"Digest of sites, texts, labels, kinds and weights: `{data['digest']}`.",
             "",
             "## Results",
@@ -60,3 +58,18 @@ def _card(trained: Trained, report: Report) -> str:
             "",
         ]
     )
+
+
+def _thresholds(trained: Trained) -> str:
+    if trained.info.get("adapted", {}).get("thresholds") == "of the base":
+        return "The thresholds are the base's: too little news is labelled here to choose others."
+    loss = trained.info["config"]["policy"]["max_news_loss"]
+    return f"Thresholds were chosen on out-of-fold probabilities so that at most {loss:.2%} of the news characters go."
+
+
+def _origin(trained: Trained) -> str:
+    if "base" not in trained.info:
+        joined = trained.info["near_duplicates_joined"]
+        return f"{joined:,} articles are near-duplicates of one on another site and were kept in its fold."
+    base = trained.info["base"]
+    return f"The model `{base['name']}` (digest `{base['digest']}`) was adapted to them; its own card says what it learnt from."

@@ -75,6 +75,15 @@ class Context(Section):
     decay: Annotated[float, Field(ge=0)] = 1e-4
 
 
+class Adapt(Section):
+    """Adaptation of a base model, see `adaptation`."""
+
+    strength: Annotated[float, Field(gt=0)] = 3.0
+    steps: Annotated[int, Field(ge=0, le=100_000)] = 50
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    min_news_chars: Annotated[int, Field(ge=0)] = 100_000
+
+
 class Filtering(Section):
     """Thresholds and safety valves, see `policy.Policy`."""
 
@@ -104,6 +113,7 @@ class Config(Section):
     features: Features = Features()
     text: Text = Text()
     context: Context = Context()
+    adapt: Adapt = Adapt()
     policy: Filtering = Filtering()
     evaluation: Evaluation = Evaluation()
 

@@ -117,17 +117,20 @@ class Dataset:
         return Dataset(tuple(self.articles[i] for i in rows))
 
 
-def load_labels(paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[str, str] | None = None) -> Dataset:
+def load_labels(
+    paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[str, str] | None = None, *, adapting: bool = False
+) -> Dataset:
     """Read label files and folders of them (`*.jsonl`, `*.jsonl.gz`, but not `*.standoff.jsonl`, which hold no texts).
 
     Args:
         paths: files and folders. labels: the labels they may use.
         by_kind: label of each kind that decides it, see `Config.by_kind`: a labelled paragraph of such a kind gets that label,
             whatever label stands in the file.
+        adapting: to adapt a model, one label of one site will do.
 
     Raises:
         InputError: with file and line, for bad JSON, a missing field, an unknown label, or an article id that stands twice
-            with different content; or if the whole has fewer than two labels or two sites.
+            with different content; or if the whole has fewer than two labels or two sites (`adapting`: nothing that is labelled).
     """
     by_id: dict[str, LabelledArticle] = {}
     files = list(_label_files(paths))
@@ -143,7 +146,7 @@ def load_labels(paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[
                 )
     articles = sorted(by_id.values(), key=lambda article: (article.site, article.content))
     dataset = Dataset(tuple(articles), tuple(_clashing_texts(articles)))
-    _check_enough(dataset, [str(path) for path in files], labels)
+    _check_enough(dataset, [str(path) for path in files], labels, adapting=adapting)
     return dataset
 
 
@@ -231,9 +234,13 @@ def _clashing_texts(articles: Sequence[LabelledArticle]) -> Iterator[str]:
         yield f"{len(clashing)} texts stand under more than one label; the longest: {shown!r} ({stands})"
 
 
-def _check_enough(dataset: Dataset, files: Sequence[str], labels: LabelSet) -> None:
+def _check_enough(dataset: Dataset, files: Sequence[str], labels: LabelSet, *, adapting: bool) -> None:
     where = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
     used = sorted(name for name, count in dataset.counts().items() if name is not None and count)
+    if adapting and not used:
+        raise InputError("no paragraph is labelled", where=where, hint="Label some, 50 are a start; see labels/GUIDELINES.md.")
+    if adapting:
+        return
     if len(used) < 2:
         raise InputError(
             f"only {len(used)} of the labels {', '.join(labels.names)} is used; training needs at least 2",

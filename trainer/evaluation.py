@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -106,7 +106,7 @@ def cross_validate(
         absent = [name for k, name in enumerate(config.label_set.names) if not (scored.truth == k).any()]
         if absent:
             notes.append(f"fold {number} holds no {', '.join(absent)}; those paragraphs come from the other folds")
-    whole = Scored(*(np.concatenate(arrays, axis=-1) for arrays in zip(*(scored for scored, _ in results), strict=True)))
+    whole = join_scored([scored for scored, _ in results])
     how = "articles split at random (leaky)" if split_sites else "site-grouped"
     title = f"{len(folds)}-fold cross-validation, {how}"
     thresholds = tuple(policy.thresholds for _, policy in results)
@@ -127,7 +127,7 @@ def evaluate_model(model: Classifier, dataset: Dataset, config: Config) -> Repor
         )
     everything = np.arange(len(dataset.articles))
     probability = model.predict_proba(dataset.texts).T
-    scored = _score(dataset, everything, config, probability, model.policy)
+    scored = score_articles(dataset, everything, config, probability, model.policy)
     notes = []
     trained_on = model.info.get("data", {}).get("digest")
     if trained_on == dataset.digest:
@@ -138,7 +138,7 @@ def evaluate_model(model: Classifier, dataset: Dataset, config: Config) -> Repor
 def evaluate_training(dataset: Dataset, config: Config, trained: Trained) -> Report:
     """Report the out-of-fold probabilities that training left behind; quick, and a little kinder than `cross_validate`."""
     everything = np.arange(len(dataset.articles))
-    scored = _score(dataset, everything, config, trained.out_of_fold.T, trained.policy)
+    scored = score_articles(dataset, everything, config, trained.out_of_fold.T, trained.policy)
     notes = [
         "out-of-fold figures of the training run: thresholds were chosen on the same paragraphs; "
         "`trainer train --evaluate` gives fully nested ones"
@@ -240,10 +240,15 @@ def _run_fold(dataset: Dataset, config: Config, group: Index, held: Index) -> tu
     training, test = dataset.select(rest), dataset.select(held)
     model = fit(training, config, group[rest])
     policy = make_policy(model, training, config)
-    return _score(dataset, held, config, model.predict_proba(test.texts).T, policy), policy
+    return score_articles(dataset, held, config, model.predict_proba(test.texts).T, policy), policy
 
 
-def _score(dataset: Dataset, rows: Index, config: Config, probability: Matrix, policy: Policy) -> Scored:
+def join_scored(parts: Sequence[Scored]) -> Scored:
+    """Put the paragraphs of several parts together."""
+    return Scored(*(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)))
+
+
+def score_articles(dataset: Dataset, rows: Index, config: Config, probability: Matrix, policy: Policy) -> Scored:
     """Compare the probabilities of some articles, given by number, with their labels."""
     part = dataset.select(rows)
     truth = encode(part.labels, list(config.label_set.names))

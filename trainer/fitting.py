@@ -15,8 +15,8 @@ Array = NDArray[np.float32]
 Arrays = dict[str, Array]
 Index = NDArray[np.intp]
 _MOMENTUM, _SQUARES, _TINY = 0.9, 0.999, 1e-8  # Adam's constants (Kingma and Ba 2015)
-_WARM_UP = 100  # steps until the full step size
 _LEAST_SPREAD = 0.05
+_LAST_LAYERS = ("head", "head_bias", "out", "out_bias")
 _LARGEST = 1.0  # norm of a step's gradient
 _LEAST_STEPS = 32  # of a pass over the data; little data goes in smaller batches
 
@@ -42,6 +42,7 @@ class Training(NamedTuple):
     dropout: float = 0.3
     decay: float = 1e-4
     seed: int = 0
+    warm_up: int = 100  # steps until the full step size
 
 
 def fit_sequence(
@@ -78,6 +79,23 @@ def fit_sequence(
     if not adam.steps:  # nothing was labelled, so no class is likelier than another
         arrays["out"][:] = 0
     return SequenceStage(settings, {name: to_weight_grid(a) for name, a in _unscaled(arrays, mean, spread).items()})
+
+
+def adjust_sequence(stage: SequenceStage, sample: Sample, steps: int, learning_rate: float) -> SequenceStage:
+    """Take a few steps with the last two layers from a fitted network's weights, without decay; what they read stays as it is.
+
+    Args:
+        sample: all of it is learnt from in each step. steps, learning_rate: how far to go; the step size falls as a cosine.
+    """
+    share = np.where(sample.truth == UNLABELLED, 0.0, sample.weight)
+    arrays: Arrays = {name: array.astype(np.float32) for name, array in stage.arrays.items()}
+    adam = _Adam(arrays, Training(learning_rate=learning_rate, decay=0.0, warm_up=1))
+    place = Neighbourhood.build(sample.article, stage.settings.dilations)
+    seen, rng = np.ascontiguousarray(sample.inputs.T), np.random.default_rng(0)
+    for step in range(steps if share.any() else 0):
+        gradients, _ = _backward(arrays, stage.settings, seen, place, sample.truth, share / share.sum(), 0.0, rng)
+        adam.step({name: gradients[name] for name in _LAST_LAYERS}, step / steps)
+    return SequenceStage(stage.settings, {name: to_weight_grid(array) for name, array in arrays.items()})
 
 
 def loss_and_gradients(
@@ -227,7 +245,7 @@ class _Adam:
         self.steps += 1
         norm = float(np.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values())))
         share = min(1.0, _LARGEST / max(norm, _TINY))
-        size = self._training.learning_rate * 0.5 * (1 + np.cos(np.pi * progress)) * min(1.0, self.steps / _WARM_UP)
+        size = self._training.learning_rate * 0.5 * (1 + np.cos(np.pi * progress)) * min(1.0, self.steps / self._training.warm_up)
         for name, gradient in gradients.items():
             array, mean, square = self._arrays[name], self._mean[name], self._square[name]
             gradient *= np.float32(share)

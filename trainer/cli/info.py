@@ -73,6 +73,9 @@ def _show(found: dict[str, Any]) -> None:
     for key, value in found["policy"].items():
         if key != "thresholds":
             table.add_row(key, str(value))
+    for key in ("name", "digest"):
+        if key in found["info"].get("base", {}):
+            table.add_row(f"adapted from: {key}", escape(str(found["info"]["base"][key])))
     for key, value in found["info"].get("data", {}).items():
         table.add_row(f"data: {key}", escape(str(value)))
     for key, value in found["info"].get("versions", {}).items():
