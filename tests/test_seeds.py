@@ -12,8 +12,6 @@ from trainer.cli.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELLED = [json.loads(line) for line in (ROOT / "labels" / "seeds.jsonl").read_text("utf-8").splitlines()]
-# The line a player left behind, glued by a machine: a caption by the guide, and the one line that no other is like.
-GLUED = "Nothing is foreign29:07Is eastern"
 TEXTS = {path.stem: path.read_text("utf-8") for path in (ROOT / "seeds").glob("*.txt")}
 
 
@@ -22,22 +20,36 @@ def trained_without_seeds(tmp_path_factory: pytest.TempPathFactory) -> trainer.C
     return trainer.load(train([ROOT / "labels" / "authored.jsonl"], tmp_path_factory.mktemp("models") / "authored"))
 
 
-@pytest.mark.parametrize("article", LABELLED, ids=[article["id"] for article in LABELLED])
-def test_the_default_model_keeps_the_story_whole_and_removes_the_residue_whole(article: dict) -> None:
-    result = trainer.load().filter(TEXTS[article["id"]])
-    assert [p.text for p in result.paragraphs] == [p["text"] for p in article["paragraphs"]]
-    fates = zip(article["paragraphs"], result.keep, strict=True)
-    wrong = [(p["label"], p["text"][:60]) for p, keep in fates if keep != (p["label"] == "news")]
-    assert [item for item in wrong if not item[1].startswith(GLUED)] == []
+@pytest.fixture(scope="module")
+def default_model() -> trainer.Classifier:
+    return trainer.load()
+
+
+def outcome(model: trainer.Classifier) -> dict[tuple[str, bool], int]:
+    """Characters of the four articles by label and whether they stay."""
+    chars: dict[tuple[str, bool], int] = {}
+    for article in LABELLED:
+        result = model.filter(TEXTS[article["id"]])
+        assert [p.text for p in result.paragraphs] == [p["text"] for p in article["paragraphs"]]
+        for paragraph, keep in zip(article["paragraphs"], result.keep, strict=True):
+            key = paragraph["label"], keep
+            chars[key] = chars.get(key, 0) + len(paragraph["text"])
+    return chars
+
+
+def test_the_default_model_keeps_the_stories_whole_and_removes_the_whole_letter(default_model: trainer.Classifier) -> None:
+    chars = outcome(default_model)
+    assert chars.get(("news", False), 0) == 0
+    assert chars.get(("fundraising", True), 0) == 0
+    gone = sum(size for (label, keep), size in chars.items() if label != "news" and not keep)
+    assert gone >= 0.8 * (gone + sum(size for (label, keep), size in chars.items() if label != "news" and keep))
 
 
 def test_a_model_that_never_saw_the_seeds_keeps_the_story_and_removes_most_residue(
     trained_without_seeds: trainer.Classifier,
 ) -> None:
-    chars = {(is_news, keep): 0 for is_news in (True, False) for keep in (True, False)}
-    for article in LABELLED:
-        result = trained_without_seeds.filter(TEXTS[article["id"]])
-        for paragraph, keep in zip(article["paragraphs"], result.keep, strict=True):
-            chars[paragraph["label"] == "news", keep] += len(paragraph["text"])
-    assert chars[True, False] <= 0.01 * chars[True, True]
-    assert chars[False, False] >= 0.8 * (chars[False, True] + chars[False, False])
+    chars = outcome(trained_without_seeds)
+    lost = chars.get(("news", False), 0)
+    assert lost <= 0.01 * (lost + chars["news", True])
+    gone = sum(size for (label, keep), size in chars.items() if label != "news" and not keep)
+    assert gone >= 0.8 * (gone + sum(size for (label, keep), size in chars.items() if label != "news" and keep))
