@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from trainer.sequence import SequenceSettings, SequenceStage, to_input_grid, to_weight_grid
+from trainer.sequence import INPUT_GRID, SequenceSettings, SequenceStage, to_input_grid, to_weight_grid
 
 Arrays = dict[str, np.ndarray]
 Rounding = Callable[[np.ndarray], np.ndarray]
@@ -26,7 +26,7 @@ def made_up(settings: SequenceSettings, inputs: int, outputs: int, seed: int = 0
 
 def drawn(inputs: int, paragraphs: int, seed: int = 0, size: float = 2.0) -> np.ndarray:
     """Return random inputs on their grid, [inputs, paragraphs]."""
-    return to_input_grid(np.random.default_rng(seed).normal(0, size, (inputs, paragraphs)))
+    return to_input_grid(np.random.default_rng(seed).normal(0, size, (inputs, paragraphs)) * INPUT_GRID)
 
 
 def on_grid(values: np.ndarray) -> np.ndarray:

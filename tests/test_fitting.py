@@ -13,7 +13,7 @@ from networks import drawn, numbered, plain_scores
 from trainer import fitting
 from trainer.fitting import Sample, Training, fit_sequence, loss_and_gradients
 from trainer.schema import UNLABELLED
-from trainer.sequence import Neighbourhood, SequenceSettings, SequenceStage, to_input_grid
+from trainer.sequence import INPUT_GRID, Neighbourhood, SequenceSettings, SequenceStage, to_input_grid
 from trainer.text import softmax
 
 INPUTS, OUTPUTS = 5, 3
@@ -235,7 +235,7 @@ def marked(task: Task, articles: int, seed: int, share: float = 0.5) -> Sample:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(3, 12, articles)
     marks = [(rng.random(size) < share).astype(np.intp) for size in sizes]
-    inputs = to_input_grid(np.stack([np.concatenate(marks) * 2.0, rng.normal(size=sizes.sum())]))
+    inputs = to_input_grid(np.stack([np.concatenate(marks) * 2.0, rng.normal(size=sizes.sum())]) * INPUT_GRID)
     truth = np.concatenate([task(mark) for mark in marks]).astype(np.intp)
     return Sample(inputs.T.astype(np.float32), numbered(sizes), truth, np.ones(truth.size))
 

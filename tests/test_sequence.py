@@ -244,11 +244,11 @@ def test_every_array_has_a_say(name: str) -> None:
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
 def test_rounding_to_the_grids(values: list[float]) -> None:
     given = np.array([values])
-    rounded = to_input_grid(given.copy())
+    rounded = to_input_grid(given * INPUT_GRID)
     assert (rounded * INPUT_GRID == np.rint(rounded * INPUT_GRID)).all()
     assert (np.abs(rounded) <= INPUT_LIMIT).all()
     assert (np.abs(rounded - np.clip(given, -INPUT_LIMIT, INPUT_LIMIT)) <= 0.5 / INPUT_GRID).all()
-    assert same(to_input_grid(rounded), rounded)
+    assert same(to_input_grid(rounded * INPUT_GRID), rounded)
     weights = to_weight_grid(given)
     assert (np.abs(weights - given) <= 0.5 / WEIGHT_GRID).all()
     assert same(to_weight_grid(weights), weights)
