@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from networks import drawn, numbered, plain_scores
 
 from trainer import fitting
-from trainer.fitting import Sample, Training, fit_sequence, loss_and_gradients
+from trainer.fitting import Sample, Training, adjust_sequence, fit_sequence, loss_and_gradients
 from trainer.schema import UNLABELLED
 from trainer.sequence import INPUT_GRID, Neighbourhood, SequenceSettings, SequenceStage, to_input_grid
 from trainer.text import softmax
@@ -312,3 +312,47 @@ def test_no_weight_matters_where_all_are_the_same() -> None:
     one = sample([4] * 20)
     first, second = (fitted(one._replace(weight=np.full(one.truth.size, weight))) for weight in (1.0, 8.0))
     assert same(first, second)
+
+
+# ── a few steps on from a fitted network
+
+TASK_SETTINGS = SequenceSettings(12, 12, (1,))
+TASK_TRAINING = Training(epochs=10, batch=256, learning_rate=1e-2, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def base() -> SequenceStage:
+    """A network that has learnt the mark of the neighbour before."""
+    return fitted(marked(before, 300, 1), TASK_SETTINGS, TASK_TRAINING, 2)
+
+
+def test_adjusting_moves_the_last_layers_towards_the_labels(base: SequenceStage) -> None:
+    new = marked(lambda marks: 1 - before(marks), 100, 5)
+    assert accuracy(base, new) < 0.1
+    turned = adjust_sequence(base, new, steps=300, learning_rate=1e-2)
+    assert accuracy(turned, marked(lambda marks: 1 - before(marks), 100, 6)) > 0.9
+    changed = {name for name, array in turned.arrays.items() if not np.array_equal(array, base.arrays[name])}
+    assert changed == {"head", "head_bias", "out", "out_bias"}
+    assert turned.is_exact
+
+
+def test_few_small_steps_move_little(base: SequenceStage) -> None:
+    new = marked(lambda marks: 1 - before(marks), 100, 5)
+    near = adjust_sequence(base, new, steps=5, learning_rate=1e-4)
+    farther = adjust_sequence(base, new, steps=50, learning_rate=1e-3)
+    moved = [sum(np.abs(one.arrays[name] - a).sum() for name, a in base.arrays.items()) for one in (near, farther)]
+    assert 0 < moved[0] < moved[1] / 5
+    assert max(np.abs(near.arrays[name] - a).max() for name, a in base.arrays.items()) <= 5 * 1e-4 + 1 / 4096
+
+
+def test_nothing_to_adjust_to_leaves_the_network_as_it_is(base: SequenceStage) -> None:
+    new = marked(before, 10, 5)
+    assert same(adjust_sequence(base, new._replace(truth=np.full(new.truth.size, UNLABELLED)), 50, 1e-2), base)
+    assert same(adjust_sequence(base, new, 0, 1e-2), base)
+
+
+def test_adjusting_again_gives_the_same_bytes(base: SequenceStage) -> None:
+    new = marked(three_behind, 20, 5)
+    assert same(adjust_sequence(base, new, 20, 1e-3), adjust_sequence(base, new, 20, 1e-3))
+    heavier = new._replace(weight=np.where(new.truth == 1, 3.0, 1.0))
+    assert not same(adjust_sequence(base, heavier, 20, 1e-3), adjust_sequence(base, new, 20, 1e-3))
