@@ -28,7 +28,7 @@ REASON = "harder pages"
 def margins(monkeypatch: pytest.MonkeyPatch) -> None:
     """One margin for all figures, but a wide one."""
     monkeypatch.setattr(floors, "MARGIN", 0.005)
-    monkeypatch.setattr(floors, "WIDE", {"wide": 0.1})
+    monkeypatch.setattr(floors, "MARGINS", {"wide": 0.1})
 
 
 def version(regressions: list[dict[str, Any]] | None = None, **values: float) -> dict[str, Any]:
