@@ -65,10 +65,7 @@ def cross_validate(
         title = f"{len(results)}-fold cross-validation of the adaptation, {way} left out"
         thresholds = tuple(chosen for _, chosen in results)
         reports[way] = report(join_scored([scored for scored, _ in results]), config, dataset, title=title, thresholds=thresholds)
-    notes = [
-        f"the base as it is, on the same paragraphs: {main_figures(_base_report(base, dataset, config))}",
-        *_about_units(dataset),
-    ]
+    notes = list(_notes(base, dataset, config))
     if len(ways) > 1:
         notes.append(f"on new pages of the same sites (articles left out instead of sites): {main_figures(reports['articles'])}")
     return replace(reports[ways[0]], notes=tuple(notes))
@@ -80,10 +77,7 @@ def evaluate_training(base: Classifier, dataset: Dataset, config: Config, traine
     how = f"{folds} folds by article" if folds > 1 else "one article with labels, so these are the base's own figures"
     scored = score_articles(_units(dataset), _labelled(dataset), config, trained.out_of_fold[_rows(dataset)].T, trained.policy)
     found = report(scored, config, dataset, title=f"out-of-fold in adaptation, {how}", thresholds=(trained.policy.thresholds,))
-    notes = [
-        f"the base as it is, on the same paragraphs: {main_figures(_base_report(base, dataset, config))}",
-        *_about_units(dataset),
-    ]
+    notes = list(_notes(base, dataset, config))
     return replace(found, notes=tuple(notes))
 
 
