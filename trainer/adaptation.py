@@ -4,7 +4,7 @@ The base stays the prior of all that changes, so that little data moves it littl
 
 - First stage: a correction is added to the weights of word pairs, fitted with a penalty on its own size. Pairs are what tells
   the lines of one site from those of others; corrections of single words, characters and shapes cost more elsewhere than they
-  gave (`benchmarks/adapt.py`). Pairs that the labelled paragraphs lack keep their weights, to the bit.
+  gave (`benchmarks/adapt.py`). Pairs that the labelled paragraphs lack keep their weights.
 - Second stage: a fixed, small number of small steps of its last two layers from the base's weights, on first-stage scores from
   corrections fitted without the article.
 - Thresholds: a limit of a few lost characters in a thousand cannot be checked on a few paragraphs. Below
@@ -198,11 +198,13 @@ def _text_stage(material: _Material, rows: Index, config: Config) -> TextStage:
     added = correction(
         pairs[:, used], material.scores[:, rows], material.kind[rows], material.weight[rows], config.adapt.strength
     )
-    weights = text.weights.copy()
-    at = _columns_of_pairs(material.network)[0] + used
-    steps = (added[1:] - added[0]).T / text.scale[_PAIRS]
-    weights[at] = np.clip(np.rint(weights[at] + steps), -_MOST, _MOST).astype(np.int8)
-    return TextStage(text.settings, weights, text.scale, text.bias)
+    weights, scale = text.weights.copy(), text.scale.copy()
+    own = slice(*_columns_of_pairs(material.network))
+    exact = weights[own] * scale[_PAIRS]
+    exact[used] += (added[1:] - added[0]).T
+    scale[_PAIRS] = np.maximum(scale[_PAIRS], np.abs(exact).max(axis=0) / _MOST)  # that of the base, unless 8 bits are too few
+    weights[own] = np.rint(exact / scale[_PAIRS]).astype(np.int8)
+    return TextStage(text.settings, weights, scale, text.bias)
 
 
 def correction(features: sp.csr_matrix, offset: Matrix, kind: Index, weight: NDArray[np.float64], strength: float) -> Matrix:

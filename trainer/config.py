@@ -78,9 +78,9 @@ class Context(Section):
 class Adapt(Section):
     """Adaptation of a base model, see `adaptation`."""
 
-    strength: Annotated[float, Field(gt=0)] = 3.0
+    strength: Annotated[float, Field(gt=0)] = 10.0
     steps: Annotated[int, Field(ge=0, le=100_000)] = 50
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
     min_news_chars: Annotated[int, Field(ge=0)] = 100_000
 
 
