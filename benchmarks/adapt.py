@@ -257,8 +257,8 @@ class Bench:
         context = self.config.context
         return (
             f"{self.arguments.folds} folds of {self.sites} sites; {self.config.adapt!r}; base with {context.epochs} epochs, "
-            f"width {context.width}; adapting took {np.median(self.seconds):.2f} s (median); alone trained by: {how}. Value (95 % "
-            "interval over sites) and difference from the base."
+            f"width {context.width}; adapting took {np.median(self.seconds):.2f} s (median); alone trained by: {how}. Value (95 "
+            "% interval over sites) and difference from the base."
         )
 
 
