@@ -322,23 +322,6 @@ def test_out_of_fold_probabilities_know_nothing_of_the_own_group(everywhere):
     assert found > 0.7 if everywhere else found < 0.3
 
 
-@pytest.mark.parametrize("views", [0, 1])
-def test_thinned_copies_have_out_of_fold_probabilities(views):
-    texts, labels, sites = data()
-    model = tiny(views=views, folds=3).fit(texts, labels, sites)
-    rows, found = model.thinned_rows_, model.thinned_out_of_fold_
-    truth = encode(labels, list(LABELS))
-    assert (np.diff(rows) > 0).all()
-    assert 0 < rows.size < truth.size
-    assert np.isin(np.setdiff1d(np.arange(truth.size), rows), np.flatnonzero(truth != 0)).mean() > 0.5
-    assert found.shape == (rows.size, 4)
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
-    again = tiny(views=views, folds=3).fit(texts, labels, sites)
-    np.testing.assert_array_equal(again.thinned_rows_, rows)
-    np.testing.assert_array_equal(again.thinned_out_of_fold_, found)
-    assert np.abs(found - model.out_of_fold_[rows]).max() > 1e-3  # other neighbours, other probabilities
-
-
 def test_group_names_do_not_matter():
     texts, labels, sites = data()
     assert same(tiny().fit(texts, labels, sites), tiny().fit(texts, labels, [f"x-{site}" for site in sites]))

@@ -90,8 +90,7 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes_: label names. kinds_: what both stages tell apart, as (kind, label). network_: the fitted `Network`.
         out_of_fold_: [paragraphs, classes] probabilities of the training paragraphs, from networks fitted without its group on
         first-stage scores fitted without it (the scores those networks learnt from may have seen it); fold_: [paragraphs] the
-        fold of each. thinned_rows_, thinned_out_of_fold_: the paragraphs left in one thinned copy of each article, and their
-        out-of-fold probabilities in it.
+        fold of each.
     """
 
     def __init__(
@@ -300,23 +299,13 @@ class ArticleClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
             return self._fit_sequence(samples, len(label_of), seed)
 
-        def probabilities(stage: SequenceStage, seen: Sample, rows: Index) -> Matrix:
-            if not rows.size:
-                return np.zeros((0, len(names)))
-            found = stage.scores(seen.inputs[rows].T.astype(np.float64), seen.article[rows])
-            return merge(softmax(found), label_of, len(names)).T
-
-        self.thinned_rows_ = next(material.thinned(np.arange(truth.size), kept, self.seed))
-        thin = material.sample(self.thinned_rows_)
         self.fold_ = np.zeros(truth.size, np.intp)
         self.out_of_fold_ = np.zeros((truth.size, len(names)))
-        self.thinned_out_of_fold_ = np.zeros((self.thinned_rows_.size, len(names)))
         for number, (_, held) in enumerate(splits):
             fitted = sequence_stage(np.setdiff1d(np.arange(truth.size), held), number)
             self.fold_[held] = number
-            self.out_of_fold_[held] = probabilities(fitted, whole, held)
-            held_thin = np.flatnonzero(np.isin(self.thinned_rows_, held))
-            self.thinned_out_of_fold_[held_thin] = probabilities(fitted, thin, held_thin)
+            found = fitted.scores(whole.inputs[held].T.astype(np.float64), whole.article[held])
+            self.out_of_fold_[held] = merge(softmax(found), label_of, len(names)).T
             log("second stage, out of fold")
         last = sequence_stage(np.arange(truth.size), len(splits))
         log("second stage")

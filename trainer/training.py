@@ -69,7 +69,6 @@ def fit(dataset: Dataset, config: Config, groups: NDArray[np.intp]) -> ArticleCl
 def make_policy(model: ArticleClassifier, dataset: Dataset, config: Config) -> Policy:
     """Choose thresholds on the estimator's out-of-fold probabilities of its own training articles.
 
-    They obey the limit of news lost on the articles as they are and on thinned copies of them: the higher threshold counts.
     Articles that weigh less than 1 are there to learn from, and written to be hard: where there are enough others, those alone
     decide.
     """
@@ -79,15 +78,9 @@ def make_policy(model: ArticleClassifier, dataset: Dataset, config: Config) -> P
     settings = config.policy
     full = dataset.weights >= 1
     decides = np.repeat(full | (np.count_nonzero(full) < _DECIDING), [len(article) for article in dataset.texts])
-
-    def chosen(rows: NDArray[np.intp], probability: Matrix) -> tuple[float, ...]:
-        known = (truth[rows] != UNLABELLED) & decides[rows]
-        rows = rows[known]
-        return choose_thresholds(probability[known].T, truth[rows], chars[rows], labels.kept, settings.max_news_loss)
-
-    whole = chosen(np.arange(truth.size), model.out_of_fold_)
-    thinned = chosen(model.thinned_rows_, model.thinned_out_of_fold_)
-    thresholds = tuple(map(max, whole, thinned))
+    rows = np.flatnonzero((truth != UNLABELLED) & decides)
+    probability = model.out_of_fold_[rows].T
+    thresholds = choose_thresholds(probability, truth[rows], chars[rows], labels.kept, settings.max_news_loss)
     return Policy(thresholds, settings.headline, settings.headline_threshold, settings.max_removed_share, settings.allow_empty)
 
 
