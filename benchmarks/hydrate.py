@@ -24,7 +24,7 @@ from typing import Any
 
 from standoff import STANDOFF
 
-from trainer.cli.labels import hydrate
+from trainer.cli.labels.hydrate import hydrate
 from trainer.dataset import Dataset, load_labels
 from trainer.schema import NEWS_LABELS
 from trainer.standoff import Page, annotate, load_standoff

@@ -184,7 +184,7 @@ def test_missing_git_and_missing_lxml_are_named(hydrate, place, monkeypatch):
 
 def test_hydrating_loads_no_training(place):
     program = (
-        "import sys; from trainer.cli.labels import hydrate; from pathlib import Path; "
+        "import sys; from trainer.cli.labels.hydrate import hydrate; from pathlib import Path; "
         "hydrate(Path('pages.standoff.jsonl'), Path('clones'), Path('out.jsonl')); "
         "assert not {'sklearn', 'pandas', 'scipy', 'pydantic'} & set(sys.modules)"
     )

@@ -11,6 +11,8 @@ _EXTRAS = {
     "typer": "cli", "rich": "cli",
     "sklearn": "train", "pandas": "train", "scipy": "train", "joblib": "train", "datasketch": "train",
     "pydantic": "train", "threadpoolctl": "train",
+    "label_studio_sdk": "studio", "cleanlab": "studio", "krippendorff": "studio", "tenacity": "studio",
+    "fastapi": "studio", "uvicorn": "studio",
     "pyarrow": "bulk", "lxml": "html",
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`trainer labels`: commands on label files."""
+"""`trainer labels hydrate`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import typer
 
 from trainer.cli.options import Force, say, stdout_console, tracked
 
-NAME = "labels"
+NAME = "hydrate"
 HYDRATED = Path("labels/public-pages.jsonl")
 MOST_SHOWN = 10  # changed pages
 
-app = typer.Typer(no_args_is_help=True, help="Rebuild label files whose texts are not given away.")
 
-
-@app.command("hydrate")
 def command(
     file: Annotated[Path, typer.Argument(help="Stand-off file, e.g. labels/public-pages.standoff.jsonl.")],
     checkouts: Annotated[
