@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -18,6 +18,7 @@ from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 
 from trainer import records
+from trainer.dataset import label_files
 from trainer.errors import InputError
 from trainer.files import STDIO
 from trainer.model import BATCH_CHARS, Classifier
@@ -73,7 +74,7 @@ class Known(NamedTuple):
 
 
 def read_known(paths: Iterable[Path]) -> Known:
-    """Read label files, or records without labels, such as a batch that is still being labelled.
+    """Read label files, folders of them, or records without labels, such as a batch that is still being labelled.
 
     Raises:
         InputError: with file and line.
@@ -82,7 +83,7 @@ def read_known(paths: Iterable[Path]) -> Known:
     sites, labels = Counter[str](), Counter[str]()
     sketches: list[MinHash] = []
     index = MinHashLSH(threshold=NEAR_DUPLICATE, num_perm=PERMUTATIONS)
-    for item in records.read(paths):
+    for item in records.read(label_files(paths)):
         if "id" in item.record:
             ids.add(str(item.record["id"]))
         sites[site_of(item.record)] += 1
@@ -186,19 +187,26 @@ def sketch_of(texts: Iterable[str]) -> MinHash:
 
 @contextmanager
 def reader(paths: Sequence[Path], on_bad: Callable[[InputError], None] | None = None) -> Iterator[Read]:
-    """Give a function that reads the records from the start each time it is called; at most one pass runs at a time.
+    """Give a function that reads the records from the start each time it is called; bad ones are told of the first time.
 
     What comes from standard input can be read once only, so it is kept in a temporary file.
     """
-    if STDIO not in paths:
-        yield lambda: records.read(paths, on_bad)
+    if STDIO in paths:
+        with tempfile.TemporaryFile() as kept:
+            for item in records.read(paths, on_bad):
+                kept.write(json.dumps(item, default=str).encode() + b"\n")
+            yield lambda: _kept_items(kept)
         return
-    with tempfile.TemporaryFile() as kept:
-        for item in records.read(paths, on_bad):
-            kept.write(json.dumps([item.where, item.record], default=str).encode() + b"\n")
+    told: list[InputError] = []
 
-        def again() -> Iterator[Item]:
-            kept.seek(0)
-            yield from (Item(*json.loads(line)) for line in kept)
+    def tell_once(error: InputError) -> None:
+        if on_bad and str(error) not in map(str, told):
+            on_bad(error)
+            told.append(error)
 
-        yield again
+    yield lambda: records.read(paths, tell_once if on_bad else None)
+
+
+def _kept_items(file: IO[bytes]) -> Iterator[Item]:
+    file.seek(0)
+    yield from (Item(*json.loads(line)) for line in file)

@@ -20,7 +20,7 @@ from trainer.studio.push import Predictor
 from trainer.studio.retraining import Retraining
 
 NAME = "paragraph-trainer"
-LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"]
+LOOPBACK_NAMES = ["localhost", "127.0.0.1"]
 _SUBMITTED = {"ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"}
 
 Payload = Annotated[dict[str, Any], Body()]
@@ -102,7 +102,7 @@ def create_app(backend: Backend, host: str = "127.0.0.1") -> FastAPI:
 
     app = FastAPI(title=NAME, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     if is_loopback(host):
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_NAMES)
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK_NAMES, host])
 
     @app.get("/")
     @app.get("/health")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,9 @@ def command(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = PORT,
     retrain_after: Annotated[
         int | None,
-        typer.Option("--retrain-after", min=1, help="Retrain in the background when so many articles were submitted.", metavar="N"),
+        typer.Option(
+            "--retrain-after", min=1, help="Retrain in the background when so many articles were submitted.", metavar="N"
+        ),
     ] = None,
     project: Annotated[
         str | None, typer.Option("--project", "-p", help="Project to learn from, with --retrain-after.", metavar="NAME")
@@ -44,9 +47,9 @@ def command(
 ) -> None:
     """Serve a model to Label Studio, which asks it for labels when a task is opened.
 
-    Add it in the project's settings, Model, as http://127.0.0.1:9090. Label Studio refuses addresses of the same machine
-    unless it is told otherwise, which weakens its protection, and it sends its backends an access token: see docs/backend.md.
-    trainer labels push labels articles beforehand without any of this.
+    Add it in the project's settings under Model. Label Studio refuses backends on its own machine unless it is told otherwise,
+    which weakens its protection, and it sends its backends an access token: read docs/backend.md first. trainer labels push
+    labels articles beforehand without any of this.
 
     With --retrain-after it pulls the labels of --project (the token comes from LABEL_STUDIO_API_KEY), trains, and serves the
     new model without a pause. A training that fails leaves the old one; /health says why.
@@ -84,7 +87,6 @@ def backend(
     import uvicorn
 
     from trainer.studio.backend import is_loopback
-    from trainer.studio.server import check_port
 
     app = application(
         model,
@@ -97,14 +99,23 @@ def backend(
         url=url,
         token_file=token_file,
     )
-    if is_loopback(host):
-        check_port(port)
-    else:
-        say(f"note: whoever reaches {host}:{port} can ask for labels and start trainings")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
-    logging.getLogger("trainer").setLevel(logging.INFO)
-    say(f"serving at http://{host}:{port}; Ctrl-C stops it")
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+    with _listen(host, port) as listening:
+        if not is_loopback(host):
+            say(f"note: whoever reaches {host}:{port} can ask for labels and start trainings")
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+        logging.getLogger("trainer").setLevel(logging.INFO)
+        say(f"serving at http://{f'[{host}]' if ':' in host else host}:{port}; Ctrl-C stops it")
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        from trainer.errors import InputError
+
+        hint = "Choose another --port or --host."
+        raise InputError(f"cannot be listened on ({error.strerror or error})", where=f"{host}:{port}", hint=hint) from None
 
 
 def application(
@@ -141,9 +152,7 @@ def application(
         pull = [*_option("--config", config), *_option("--url", url), *_option("--token-file", token_file)]
         train = [str(path) for path in labels] or ["--base", str(source)]
         train += _option("--config", config)
-        retraining = Retraining(
-            project, retrain_after, folder, classifier.name, settings.label_set, pull=pull, train=train
-        )
+        retraining = Retraining(project, retrain_after, folder, classifier.name, settings.label_set, pull=pull, train=train)
     say(f"model {classifier.name}, {classifier.digest[:12]}")
     return create_app(Backend(Predictor(settings.label_set, classifier), retraining), host)
 
