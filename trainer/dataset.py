@@ -133,7 +133,7 @@ def load_labels(
             with different content; or if the whole has fewer than two labels or two sites (`adapting`: nothing that is labelled).
     """
     by_id: dict[str, LabelledArticle] = {}
-    files = list(_label_files(paths))
+    files = list(label_files(paths))
     for file in files:
         for where, item in read_json_lines(file, hint="A label file holds one JSON object a line."):
             article = _article(item, where, labels, by_kind or {})
@@ -150,7 +150,8 @@ def load_labels(
     return dataset
 
 
-def _label_files(paths: Iterable[Path | str]) -> Iterator[Path]:
+def label_files(paths: Iterable[Path | str]) -> Iterator[Path]:
+    """Yield the given files and the label files in the given folders; InputError if a folder has none."""
     for path in map(Path, paths):
         if path.is_dir():
             found = sorted(file for file in path.rglob("*") if _is_label_file(file))
