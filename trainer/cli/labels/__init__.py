@@ -2,10 +2,10 @@
 
 import typer
 
-from trainer.cli.labels import hydrate
+from trainer.cli.labels import check, hydrate
 
 NAME = "labels"
 
 app = typer.Typer(no_args_is_help=True, help="Rebuild label files whose texts are not given away.")
-for module in (hydrate,):
+for module in (hydrate, check):
     app.command(module.NAME)(module.command)
