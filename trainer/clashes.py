@@ -37,11 +37,11 @@ def clashes(
 ) -> list[Finding]:
     """Return a finding for each text that stands under different labels, at the place where the label is most doubtful.
 
-    Texts are the same after folding case, white space and digits, and nearly the same from a Jaccard similarity of 0.8 of their
-    word 3-grams on (MinHash; Broder, 1997). Headlines, which stand again as breadcrumbs and teasers, and tables of contents are
-    left out. The score is n / (n + 40) for a text of n letters, times the similarity, times the doubt of the model if there is
-    one: short texts may rightly change their label, and a model that reads the context says where. Below 0.3 nothing is
-    reported.
+    Texts are the same after folding case, digits, signs and white space; in two articles they are nearly the same from a Jaccard
+    similarity of 0.8 of their word 3-grams on (MinHash; Broder, 1997). Headlines, which stand again as breadcrumbs and teasers,
+    and tables of contents are left out. The score is n / (n + 40) for a text of n letters, times the similarity, times the doubt
+    of the model if there is one: short texts may rightly change their label, and a model that reads the context says where.
+    Below 0.3 nothing is reported.
     """
     places: dict[str, list[Place]] = {}
     for number, article in enumerate(articles):
@@ -57,7 +57,10 @@ def clashes(
     seen = {(one.article, one.index) for one in same}
     near: dict[tuple[str, int], Finding] = {}
     for likeness, text, other in _near(list(places), progress):
-        for one in _clash("near", likeness, text, places[text] + places[other], articles, labels, opinions):
+        found = places[text] + places[other]
+        if len({place.number for place in found}) < 2:  # a comment that quotes the story, a caption that repeats it
+            continue
+        for one in _clash("near", likeness, text, found, articles, labels, opinions):
             place = one.article, one.index
             if place not in seen and (place not in near or near[place].score < one.score):
                 near[place] = one
@@ -65,8 +68,9 @@ def clashes(
 
 
 def fold(text: str) -> str:
-    """Return the text with case, white space and digits folded."""
-    return " ".join(_DIGITS.sub("0", text.casefold()).split())
+    """Return the words of a text, with case and digits folded; a text without words as it is."""
+    folded = _DIGITS.sub("0", text.casefold())
+    return " ".join(_WORD.findall(folded)) or " ".join(folded.split())
 
 
 def _headline(article: LabelledArticle, kept: set[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby, takewhile
+from statistics import mean
 
 from trainer.dataset import LabelledArticle
 from trainer.findings import Finding, Opinions, doubt, finding
@@ -20,9 +21,10 @@ def inconsistent(articles: Sequence[LabelledArticle], labels: LabelSet, opinions
     """Return lone paragraphs inside a run of residue of another label, and stretches in which two labels take turns.
 
     The score is n / (n + 4) for a run or stretch of n paragraphs, times the doubt of the model if there is one, and for a lone
-    paragraph times the share of its label's runs that are longer. Below 0.3 nothing is reported. Of a stretch the most doubtful
-    paragraph is. A lone caption or button inside the story is as it should be, and so is a headline between menus or the end of
-    a story between teasers: runs of kept labels, and the first and last kept paragraph of an article, are not looked at.
+    paragraph times the share of its label's runs that are longer. Below 0.3 nothing is reported. Of a stretch one paragraph is,
+    the most doubtful of the more doubtful label. A lone caption or button inside the story is as it should be, and so is a
+    headline between menus or the end of a story between teasers: runs of kept labels, and the first and last kept paragraph of
+    an article, are not looked at.
     """
     residue, kept = ({labels.names[k] for k in which} for which in (labels.residue, labels.kept))
     together = _share_together(articles)
@@ -38,11 +40,12 @@ def inconsistent(articles: Sequence[LabelledArticle], labels: LabelSet, opinions
             reason = f"a lone {label} line inside a run of {around}: {before} before it, {after} after it"
             found.append(finding("run", article, index, suggested=around, score=score, reason=reason))
         for begin, end in _alternating(article.labels):
-            index = max(range(begin, end), key=doubtful)
+            half = max((range(begin, end, 2), range(begin + 1, end, 2)), key=lambda places: mean(map(doubtful, places)))
+            index = max(half, key=doubtful)
             one, other = article.labels[begin], article.labels[begin + 1]
             reason = f"{one} and {other} take turns in paragraphs {begin} to {end - 1}"
             suggested = other if article.labels[index] == one else one
-            score = _weight(end - begin) * doubtful(index)
+            score = _weight(end - begin) * mean(map(doubtful, half))
             found.append(finding("run", article, index, suggested=suggested, score=score, reason=reason))
     return [one for one in found if one.score >= _LEAST_SCORE]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import numpy as np
 from cleanlab.filter import find_label_issues
@@ -30,6 +31,8 @@ QUICK = (
     "context.epochs=12",
 )
 
+_NEARBY = 3  # paragraphs
+
 
 def out_of_fold(articles: Sequence[LabelledArticle], config: Config) -> list[Matrix]:
     """Return for each article the probabilities [paragraphs, classes] of a model that has seen nothing of its site.
@@ -45,7 +48,12 @@ def out_of_fold(articles: Sequence[LabelledArticle], config: Config) -> list[Mat
 
 
 def probably_wrong(articles: Sequence[LabelledArticle], opinions: Opinions, labels: LabelSet) -> list[Finding]:
-    """Return the paragraphs whose label confident learning calls wrong; the score is 1 - the probability of the label."""
+    """Return the paragraphs whose label confident learning calls wrong.
+
+    The score is the doubt of the model, 1 - the probability of the label, times its mean doubt of the label's other paragraphs
+    within three of it: a model that does not know a long comment thread doubts some of its lines, and they are right; a slip of
+    the hand stands alone.
+    """
     truth = encode([article.labels for article in articles], list(labels.names))
     probability = np.concatenate(list(opinions))
     known = np.flatnonzero(truth != UNLABELLED)
@@ -64,9 +72,18 @@ def probably_wrong(articles: Sequence[LabelledArticle], opinions: Opinions, labe
             f"labelled {given}{_between(article, index)}; a model that has not seen this site says "
             f"{likeliest} {probability[row].max():.2f}, {given} {probability[row, truth[row]]:.2f}"
         )
-        score = 1 - probability[row, truth[row]]
+        doubts = 1 - probability[row - index : row - index + len(article.texts), truth[row]]
+        score = doubts[index] * doubts[_alike(article, index)].mean()
         found.append(finding("model", article, index, suggested=likeliest, score=score, reason=reason))
     return found
+
+
+def _alike(article: LabelledArticle, index: int) -> slice:
+    """Return the stretch of one label around a paragraph, up to three paragraphs on each side."""
+    names, label = article.labels, article.labels[index]
+    before = sum(1 for _ in takewhile(label.__eq__, reversed(names[max(index - _NEARBY, 0) : index])))
+    after = sum(1 for _ in takewhile(label.__eq__, names[index + 1 : index + 1 + _NEARBY]))
+    return slice(index - before, index + after + 1)
 
 
 def _between(article: LabelledArticle, index: int) -> str:
