@@ -1,4 +1,4 @@
-# The verbs of the project. Everything is set up in .venv with python3 -m venv and pip.
+# The verbs of the project. Everything is set up in .venv with python3 -m venv and pip; Label Studio, for the tests, in .studio.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -13,13 +13,22 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+.studio/venv/ready: trainer/studio/constraints.txt
+	$(PYTHON) -m venv .studio/venv
+	.studio/venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint $< label-studio
+	touch $@
+
+.studio/template: .studio/venv/ready | .venv/ready-dev
+	$(BIN)/python tests/studio_server.py
+	touch $@
+
 demo: .venv/ready  ## train a quick model on labels/, evaluate, filter the four seed articles and show what was removed
 	$(BIN)/trainer train labels --config configs/fast.toml --out models/demo --force
 	$(BIN)/trainer evaluate labels --config configs/fast.toml
 	$(BIN)/trainer filter seeds --model models/demo --diff
 
-test: .venv/ready-dev  ## run all tests
-	$(BIN)/python -m pytest -n auto
+test: .venv/ready-dev .studio/template  ## run all tests; those with Label Studio share a server in one worker
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: .venv/ready-dev  ## ruff and mypy
 	$(BIN)/ruff check .
@@ -36,4 +45,4 @@ quality: .venv/ready-dev  ## quality table on annotated pages, with peers and ab
 	$(BIN)/python benchmarks/quality.py
 
 clean:
-	rm -rf .venv models/demo build dist
+	rm -rf .venv .studio/venv .studio/template models/demo build dist

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from commands import Outcome, outcome
 from hypothesis import HealthCheck, settings
 from small import LABELS, SET, records, write
+from studio_server import Studio, copy_of_template, missing
 
 import trainer
 from trainer.cli import main
@@ -122,3 +124,52 @@ def scraped() -> list[dict[str, Any]]:
 def source(scraped: list[dict[str, Any]], tmp_path: Path) -> Path:
     """A file of the records to filter."""
     return write(tmp_path / "in.jsonl", scraped)
+
+
+# ── for the tests with Label Studio
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give all tests with Label Studio to one worker: one server at a time is what two cores can do."""
+    for item in items:
+        if {"studio", "new_studio", "studio_data"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("studio"))
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A running Label Studio; who stops it starts it again."""
+    server = Studio(copy_of_template(tmp_path_factory.mktemp("studio") / "data"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def studio_data(tmp_path: Path) -> Path:
+    """A data folder of Label Studio with the account of the tests."""
+    return copy_of_template(tmp_path / "studio-data")
+
+
+@pytest.fixture
+def new_studio(studio_data: Path) -> Iterator[Callable[..., Studio]]:
+    """Return a function that starts a Label Studio of the test's own, with environment variables for it."""
+    started = []
+
+    def start(**environ: str) -> Studio:
+        data = shutil.copytree(studio_data, studio_data.with_name(f"studio-{len(started)}"))
+        started.append(Studio(data, **environ))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's executable."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return found or missing("Chromium", "apt-get install chromium")

@@ -26,3 +26,7 @@ class ConfigError(TrainerError):
 
 class ArtifactError(TrainerError):
     """A model folder that is missing, damaged or from another format."""
+
+
+class ServerError(TrainerError):
+    """Label Studio cannot be reached, or refuses what it was asked."""

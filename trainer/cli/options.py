@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +38,21 @@ Overrides = Annotated[
 _COMES_WITH_IT = "the English news model that comes with the package"
 Model = Annotated[Path | None, typer.Option("--model", "-m", help="Model folder.", show_default=_COMES_WITH_IT)]
 ModelArgument = Annotated[Path | None, typer.Argument(help="Model folder.", show_default=_COMES_WITH_IT)]
+Project = Annotated[str, typer.Option("--project", "-p", help="Label Studio project; push creates it.", metavar="NAME")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url", help="Label Studio's address.", envvar="LABEL_STUDIO_URL", show_default="http://127.0.0.1:8080", metavar="URL"
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        help="File with the token, personal or legacy; without it the environment's LABEL_STUDIO_API_KEY.",
+        metavar="FILE",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 STDERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -68,6 +83,23 @@ def tracked(description: str) -> Any:
             yield from bar.track(items, total=total, description=description)
 
     return wrap
+
+
+@contextmanager
+def ticker() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that shows, under a description, what is done of how much; a new description begins anew."""
+    with progress_bar() as bar:
+        task = bar.add_task("", total=None, visible=False)
+        shown = ""
+
+        def tick(description: str, done: int, total: int) -> None:
+            nonlocal shown
+            if description != shown:
+                bar.reset(task, visible=True)
+                shown = description
+            bar.update(task, description=description, completed=done, total=total)
+
+        yield tick
 
 
 class _StepHandler(logging.Handler):

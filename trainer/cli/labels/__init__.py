@@ -2,10 +2,10 @@
 
 import typer
 
-from trainer.cli.labels import check, hydrate
+from trainer.cli.labels import check, hydrate, pull, push
 
 NAME = "labels"
 
-app = typer.Typer(no_args_is_help=True, help="Rebuild label files whose texts are not given away.")
-for module in (hydrate, check):
+app = typer.Typer(no_args_is_help=True, help="Label articles in Label Studio and look after label files.")
+for module in (push, pull, check, hydrate):
     app.command(module.NAME)(module.command)
