@@ -82,8 +82,10 @@ def _tables_of_contents(places: Mapping[str, Sequence[Place]]) -> set[tuple[int,
     """Return (article, paragraph) of lines in a row that all stand again, under one other label, in their article."""
     again: set[tuple[int, int, str]] = set()
     for found in places.values():
-        for one in found:
-            again |= {(*one[:2], one.label) for other in found if other.number == one.number and other.label != one.label}
+        names: dict[int, set[str]] = {}
+        for place in found:
+            names.setdefault(place.number, set()).add(place.label)
+        again |= {place for place in found if len(names[place.number]) > 1}
     return {(number, index) for number, index, label in again if {(number, index - 1, label), (number, index + 1, label)} & again}
 
 

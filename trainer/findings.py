@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -67,6 +68,17 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda one: (order[one.kind], -one.score, one.article, one.index))
 
 
+def strongest(findings: Iterable[Finding], limit: int) -> list[Finding]:
+    """Return all conflicts and the first `limit` ranked findings of every other kind."""
+    count: Counter[str] = Counter()
+    found = []
+    for one in findings:
+        count[one.kind] += 1
+        if one.kind == "conflict" or count[one.kind] <= limit:
+            found.append(one)
+    return found
+
+
 def doubt(opinion: Matrix, index: int, label: str, labels: LabelSet) -> float:
     """Return how little a model believes a label, 0 to 1."""
     return float(1 - opinion[index, labels.index[label]])
@@ -105,6 +117,16 @@ def review_records(records: Iterable[dict[str, Any]], findings: Iterable[Finding
             ]
             found.append({**record, "paragraphs": paragraphs})
     return found
+
+
+def stretch(names: Sequence[str | None], index: int, label: str | None) -> tuple[int, int]:
+    """Count the paragraphs of a label directly before and directly after a paragraph."""
+    before = after = 0
+    while index - before > 0 and names[index - before - 1] == label:
+        before += 1
+    while index + after + 1 < len(names) and names[index + after + 1] == label:
+        after += 1
+    return before, after
 
 
 def suggestion(opinion: Matrix, index: int, among: Iterable[str], labels: LabelSet) -> str:

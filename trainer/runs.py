@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby, takewhile
+from itertools import groupby
 from statistics import mean
 
 from trainer.dataset import LabelledArticle
-from trainer.findings import Finding, Opinions, doubt, finding
+from trainer.findings import Finding, Opinions, doubt, finding, stretch
 from trainer.schema import LabelSet
 
 _SIDE = 2  # paragraphs of the run on each side of a lone one
@@ -73,8 +73,7 @@ def _lone(names: Sequence[str | None], residue: set[str], kept: set[str]) -> Ite
         label, around = names[index], names[index - 1]
         if label is None or label == around or around not in residue or index in (*story[:1], *story[-1:]):
             continue
-        before = sum(1 for _ in takewhile(around.__eq__, reversed(names[:index])))
-        after = sum(1 for _ in takewhile(around.__eq__, names[index + 1 :]))
+        before, after = stretch(names, index, around)
         if min(before, after) >= _SIDE:
             yield index, str(around), before, after
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 
 import numpy as np
 from cleanlab.filter import find_label_issues
@@ -11,7 +10,7 @@ from cleanlab.filter import find_label_issues
 from trainer.config import Config
 from trainer.dataset import Dataset, LabelledArticle
 from trainer.estimator import encode
-from trainer.findings import Finding, Opinions, finding, spread
+from trainer.findings import Finding, Opinions, finding, spread, stretch
 from trainer.grouping import join_near_duplicates
 from trainer.schema import UNLABELLED, LabelSet
 from trainer.text import Matrix
@@ -80,10 +79,8 @@ def probably_wrong(articles: Sequence[LabelledArticle], opinions: Opinions, labe
 
 def _alike(article: LabelledArticle, index: int) -> slice:
     """Return the stretch of one label around a paragraph, up to three paragraphs on each side."""
-    names, label = article.labels, article.labels[index]
-    before = sum(1 for _ in takewhile(label.__eq__, reversed(names[max(index - _NEARBY, 0) : index])))
-    after = sum(1 for _ in takewhile(label.__eq__, names[index + 1 : index + 1 + _NEARBY]))
-    return slice(index - before, index + after + 1)
+    before, after = stretch(article.labels, index, article.labels[index])
+    return slice(index - min(before, _NEARBY), index + min(after, _NEARBY) + 1)
 
 
 def _between(article: LabelledArticle, index: int) -> str:

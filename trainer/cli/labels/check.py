@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trainer.cli.options import DEFAULT_LABELS, Force, Labels, Overrides, say, tracked, training_progress
+from trainer.cli.options import DEFAULT_LABELS, Force, Labels, Overrides, TokenFile, Url, say, tracked, training_progress
 
 if TYPE_CHECKING:
     from trainer.annotations import AnnotatedArticle
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainer.findings import Finding
 
 NAME = "check"
-MOST_SHOWN = 10  # findings of a kind
+MOST_SHOWN = 20  # findings of a kind
 FEW_ARTICLES = 50
 
 
@@ -46,7 +46,10 @@ def command(
     ] = None,
     review: Annotated[
         Path | None,
-        typer.Option("--review", help="Label file to write the articles with findings to, each with its reason (.jsonl)."),
+        typer.Option(
+            "--review",
+            help="Label file to write the articles with conflicts and the strongest findings to, with reasons (.jsonl).",
+        ),
     ] = None,
     push: Annotated[
         str | None,
@@ -60,10 +63,15 @@ def command(
         typer.Option("--config", "-c", help="Settings of the model, e.g. configs/news.toml.", show_default="quick ones"),
     ] = None,
     overrides: Overrides = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Findings of each kind to show.")] = MOST_SHOWN,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", "-n", min=0, help="Findings of each kind to show and to review; --review has every conflict."),
+    ] = MOST_SHOWN,
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit with 1 if a conflict is left, if anything is found, or never.")
     ] = FailOn.conflict,
+    url: Url = None,
+    token_file: TokenFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report, with all findings, as JSON.")] = False,
     force: Force = False,
 ) -> None:
@@ -90,6 +98,9 @@ def command(
         no_model=no_model,
         config=config,
         overrides=overrides or (),
+        limit=limit,
+        url=url,
+        token_file=token_file,
         force=force,
     )
     if as_json:
@@ -113,6 +124,9 @@ def check(
     no_model: bool = False,
     config: Path | None = None,
     overrides: Sequence[str] = (),
+    limit: int = MOST_SHOWN,
+    url: str | None = None,
+    token_file: Path | None = None,
     force: bool = False,
 ) -> dict[str, Any]:
     """Check label files, write and push what was asked for, and return the report, JSON-ready."""
@@ -120,7 +134,7 @@ def check(
     from trainer.annotations import read_annotations
     from trainer.config import load_config
     from trainer.errors import InputError
-    from trainer.findings import KINDS, conflicts, ranked, review_records
+    from trainer.findings import KINDS, conflicts, ranked, review_records, strongest
     from trainer.suspects import QUICK
 
     settings = load_config(config, overrides if config else (*QUICK, *overrides))
@@ -143,8 +157,8 @@ def check(
     findings, notes = _findings(settled.articles, settings, no_model=no_model)
     findings = ranked([*conflicts(settled.articles, settled.open), *findings])
     counts = {kind: sum(finding.kind == kind for finding in findings) for kind in KINDS}
-    for_review = review_records(settled.records, findings)
-    report = {
+    for_review = review_records(settled.records, strongest(findings, limit))
+    report: dict[str, Any] = {
         "articles": len(articles),
         "paragraphs": sum(len(article.article.texts) for article in articles),
         "labelled": sum(label is not None for article in settled.articles for label in article.article.labels),
@@ -154,15 +168,18 @@ def check(
         "findings": [finding.record() for finding in findings],
         "adjudicated": {"settled": settled.settled, "open": len(settled.open)} if adjudicate else None,
         "notes": notes,
+        "pushed": None,
     }
     if out:
         _write(out, settled.records)
     if review:
         _write(review, for_review)
-    if push and review and for_review:
+    if push and not for_review:
+        say("nothing to push")
+    elif push and review:
         from trainer.cli.labels.push import push as push_articles
 
-        report["pushed"] = push_articles([review], f"{push} review", config=config)
+        report["pushed"] = push_articles([review], f"{push} review", config=config, url=url, token_file=token_file)
     return report
 
 

@@ -13,7 +13,7 @@ from trainer.cli.options import stdout_console
 from trainer.findings import KINDS
 
 MOST_PAIRS = 3
-MOST_CHARS = 60
+MOST_CHARS = 100
 
 
 def show(report: dict[str, Any], limit: int) -> None:
@@ -34,7 +34,7 @@ def show(report: dict[str, Any], limit: int) -> None:
         if found and limit:
             _show_findings(title, found, limit, console)
     counts = ", ".join(f"{title}: {report['counts'][kind]:,}" for kind, title in KINDS.items() if report["counts"][kind])
-    _line(f"found: {counts or 'nothing'}", console)
+    _line(f"\nfound: {counts or 'nothing'}", console)
     for note in report["notes"]:
         _line(f"note: {note}", console)
 
@@ -64,15 +64,15 @@ def _show_agreement(agreement: dict[str, Any], console: Console) -> None:
 def _show_findings(title: str, found: list[dict[str, Any]], limit: int, console: Console) -> None:
     """Print findings, those on neighbouring paragraphs that say the same as one."""
     rows = _joined(found)
-    table = Table("where", "paragraph", "now → better?", "score", "text and reason", title_justify="left")
-    table.title = f"{title}: {min(limit, len(rows)):,} of {len(rows):,} places" if len(rows) > limit else title
+    more = f": {limit:,} of {len(rows):,} places" if len(rows) > limit else ""
+    console.print(Text(f"\n{title}{more}", style="bold"))
     for first, last in rows[:limit]:
         text = first["text"] if len(first["text"]) <= MOST_CHARS else first["text"][:MOST_CHARS] + "…"
-        place = str(first["index"]) if first["index"] == last else f"{first['index']}–{last}"
+        place = f"paragraph {first['index']}" if first["index"] == last else f"paragraphs {first['index']} to {last}"
         labels = f"{first['label'] or '?'} → {first['suggested'] or '?'}"
-        what = Text.assemble(" ".join(text.split()), "\n", (first["reason"], "dim"))
-        table.add_row(Text(first["where"]), place, Text(labels), f"{first['score']:.2f}", what)
-    console.print(table)
+        _line(f"{first['where']} {place}: {labels} ({first['score']:.2f})", console)
+        _line(f"    {' '.join(text.split())}", console)
+        console.print(Text(f"    {first['reason']}", style="dim"), soft_wrap=True)
 
 
 def _joined(found: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
