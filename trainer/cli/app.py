@@ -3,7 +3,7 @@
 import typer
 
 from trainer import __version__
-from trainer.cli import evaluate, export, filter, info, labels, train
+from trainer.cli import evaluate, export, filter, info, labels, studio, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,4 +31,5 @@ def options(version: bool = typer.Option(False, "--version", callback=_version, 
 
 for module in (train, evaluate, filter, info, export):
     app.command(module.NAME)(module.command)
-app.add_typer(labels.app, name=labels.NAME)
+for group in (labels, studio):
+    app.add_typer(group.app, name=group.NAME)

@@ -50,7 +50,7 @@ class _Stored(NamedTuple):
     id: int
     article: str
     digest: str
-    touched: bool  # by a person
+    touched: bool  # has annotations
 
 
 def check_model(model: Classifier, labels: LabelSet) -> None:
@@ -219,7 +219,7 @@ class _Work:
             for task in page:
                 data = task["data"]
                 if interface.texts_of(data) is not None:
-                    touched = bool(task["total_annotations"] or task["cancelled_annotations"] or task["draft_exists"])
+                    touched = task["total_annotations"] + task["cancelled_annotations"] > 0
                     stored.setdefault(data["key"], []).append(_Stored(task["id"], data["id"], str(data.get("digest")), touched))
             seen += len(page)
             self._tick("looking what is there", seen, seen + left - len(page))
@@ -236,10 +236,15 @@ class _Work:
     def _delete_doubles(self, stored: Mapping[str, Sequence[_Stored]]) -> None:
         """Delete tasks that stand twice, as two pushes at the same time leave them; never one that somebody worked on."""
         doubled = [sorted(tasks, key=lambda task: not task.touched) for tasks in stored.values() if len(tasks) > 1]
-        surplus = [task.id for first, *others in doubled for task in others if not task.touched]
+        surplus = [task.id for _, *others in doubled for task in others if not task.touched and not self._drafted(task.id)]
         if surplus:
             self._client.delete_tasks(self._project, surplus)
             self.deleted += len(surplus)
+
+    def _drafted(self, task: int) -> bool:
+        """Return whether somebody has begun to label a task."""
+        found = self._client.tasks(self._project, tasks_filter("id", "equal", task, "Number"), whole=True)
+        return any(item["draft_exists"] for page, _ in found for item in page)
 
     def _import(self, batch: Sequence[Article]) -> None:
         made = self._predictions([article.texts for article in batch], [article.given for article in batch])

@@ -110,6 +110,7 @@ def start(
         _wait(process, server, seconds, log, size)
     except BaseException:
         _end(psutil.Process(process.pid) if process.poll() is None else None, STOP_SECONDS)
+        process.wait()
         if find(data) in (server, None):
             (data / STATE).unlink(missing_ok=True)
         raise
@@ -151,24 +152,22 @@ def find(data: Path) -> Server | None:
     """
     path = data / STATE
     try:
-        return Server(**json.loads(path.read_text("utf-8")))
+        note = json.loads(path.read_text("utf-8"))
+        return Server(abs(int(note["pid"])), int(note["port"]), str(note["run"]), str(note["started"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError):
         hint = "If no Label Studio runs on this folder, remove the file."
         raise InputError("is not a note of a started server", where=str(path), hint=hint) from None
 
 
-def first_account(data: Path, environ: Mapping[str, str]) -> str | None:
-    """Return the user name of the first account, "" where it is not known, None where an account is still to be made."""
+def accounts(data: Path, environ: Mapping[str, str]) -> list[str] | None:
+    """Return the user names of the accounts, the first one first; None where they cannot be told: in a database elsewhere."""
     if setting("DATABASE_NAME", environ) or (setting("DJANGO_DB", environ) or "sqlite") != "sqlite":
-        return (
-            "" if (data / ".env").exists() else None
-        )  # the database is elsewhere; Label Studio writes .env when it first starts
+        return None if (data / ".env").exists() else []  # Label Studio writes .env when it first starts
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"{(data / DATABASE).resolve().as_uri()}?mode=ro", uri=True)) as rows:
-        found = rows.execute("SELECT email FROM htx_user ORDER BY id LIMIT 1").fetchone()
-        return str(found[0]) if found else None
-    return None
+        return [str(name) for (name,) in rows.execute("SELECT email FROM htx_user ORDER BY id")]
+    return []
 
 
 def setting(name: str, environ: Mapping[str, str]) -> str | None:
@@ -205,6 +204,15 @@ def answers(port: int) -> bool:
             found = json.loads(connection.getresponse().read(1000))
             return isinstance(found, dict) and found.get("status") == "UP"
     return False
+
+
+def judge_token(port: int, token: str) -> str:
+    """Return whether the server takes a token: `accepted`, `refused`, `none` (empty), `unknown` (not a legacy one)."""
+    if not LEGACY_TOKEN.fullmatch(token):
+        return "unknown" if token else "none"
+    with closing(http.client.HTTPConnection(HOST, port, timeout=START_SECONDS)) as connection:
+        connection.request("GET", "/api/current-user/whoami", headers={"Authorization": f"Token {token}"})
+        return "accepted" if connection.getresponse().status == 200 else "refused"
 
 
 def _remember(data: Path, server: Server) -> None:
