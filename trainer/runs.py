@@ -20,11 +20,11 @@ _LEAST_SCORE = 0.3
 def inconsistent(articles: Sequence[LabelledArticle], labels: LabelSet, opinions: Opinions | None = None) -> list[Finding]:
     """Return lone paragraphs inside a run of residue of another label, and stretches in which two labels take turns.
 
-    The score is n / (n + 4) for a run or stretch of n paragraphs, times the doubt of the model if there is one, and for a lone
-    paragraph times the share of its label's runs that are longer. Below 0.3 nothing is reported. Of a stretch one paragraph is,
-    the most doubtful of the more doubtful label. A lone caption or button inside the story is as it should be, and so is a
-    headline between menus or the end of a story between teasers: runs of kept labels, and the first and last kept paragraph of
-    an article, are not looked at.
+    The score is n / (n + 4) for a run or stretch of n paragraphs, times the doubt of the model if there is one, and the share of
+    longer runs among those of the lone label (of both that take turns): captions usually stand alone. Below 0.3 nothing is
+    reported. Of a stretch one paragraph is, the most doubtful of the more doubtful label. A lone caption or button inside the
+    story is as it should be, and so is a headline between menus or the end of a story between teasers: runs of kept labels, and
+    the first and last kept paragraph of an article, are not looked at.
     """
     residue, kept = ({labels.names[k] for k in which} for which in (labels.residue, labels.kept))
     together = _share_together(articles)
@@ -45,7 +45,7 @@ def inconsistent(articles: Sequence[LabelledArticle], labels: LabelSet, opinions
             one, other = article.labels[begin], article.labels[begin + 1]
             reason = f"{one} and {other} take turns in paragraphs {begin} to {end - 1}"
             suggested = other if article.labels[index] == one else one
-            score = _weight(end - begin) * mean(map(doubtful, half))
+            score = _weight(end - begin) * mean(map(doubtful, half)) * min(together[str(one)], together[str(other)])
             found.append(finding("run", article, index, suggested=suggested, score=score, reason=reason))
     return [one for one in found if one.score >= _LEAST_SCORE]
 
