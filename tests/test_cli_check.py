@@ -1,12 +1,17 @@
 """`trainer labels check`: the report, what it writes, how it ends, and the way to Label Studio and back."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from annotated import files, joined, record
 from commands import files as listed
 from commands import read, refuse, spawn, succeed
-from small import SET, records, write
+from small import ROOT, SET, records, write
 
 from trainer.dataset import load_labels
 from trainer.schema import NEWS_LABELS
@@ -212,6 +217,31 @@ def test_a_failing_write_leaves_nothing_half_written(check, two, tmp_path):
     (tmp_path / "file").touch()
     refuse(check(*two, "--adjudicate", "annotator=ann", "--out", tmp_path / "file" / "gold.jsonl"), "cannot be written")
     assert listed(tmp_path) == ["ann.jsonl", "bob.jsonl", "file"]
+
+
+def test_packed_files_and_lone_surrogates_come_through(check, tmp_path):
+    items = [record(0, "nv"), joined(1, ann="n", bob="v")]
+    items[0]["paragraphs"][0]["text"] = "\ud83d and \U0001f600"
+    gold = tmp_path / "gold.jsonl.gz"
+    succeed(check(write(tmp_path / "x.jsonl.gz", items), "--adjudicate", "annotator=bob", "--out", gold))
+    assert [paragraph["text"] for paragraph in read(gold)[0]["paragraphs"]] == [p["text"] for p in items[0]["paragraphs"]]
+
+
+def test_an_interrupt_keeps_what_was_settled(two, tmp_path):
+    gold = tmp_path / "gold.jsonl"
+    command = ["labels", "check", *two, "--adjudicate", "annotator=ann", "--out", gold, "--set", "context.epochs=100000"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-m", "trainer", *map(str, command)], stderr=subprocess.PIPE, env=env) as process:
+        deadline = time.monotonic() + 60
+        while not gold.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
+    assert process.returncode == 130
+    assert len(read(gold)) == 3
+    assert listed(tmp_path) == ["ann.jsonl", "bob.jsonl", "gold.jsonl"]
 
 
 def test_labels_from_standard_input(two):

@@ -139,14 +139,7 @@ def check(
 
     settings = load_config(config, overrides if config else (*QUICK, *overrides))
     labels = settings.label_set
-    if bool(adjudicate) != bool(out):
-        raise InputError("--adjudicate and --out go together", hint="For example --adjudicate majority --out gold.jsonl.")
-    if push and not review:
-        raise InputError("--push needs --review, the file to push", hint="For example --review review.jsonl.")
-    if out and out == review:
-        raise InputError("--out and --review name the same file", where=str(out), hint="Give two names.")
-    for file in (out, review):
-        _check_free(file, force=force)
+    _check_options(adjudicate, out, review, push, force=force)
     articles = read_annotations(paths, labels, settings.by_kind)
     if not articles:
         raise InputError("no articles", where=", ".join(map(str, paths)), hint="See labels/GUIDELINES.md.")
@@ -154,6 +147,8 @@ def check(
     adjudication.check_rules(adjudicate, people)
     agreed = agreement.measure(articles, labels, settings)
     settled = adjudication.adjudicate(articles, adjudicate)
+    if out:  # before the model is trained: an interrupt loses no settled label
+        _write(out, settled.records)
     findings, notes = _findings(settled.articles, settings, no_model=no_model)
     findings = ranked([*conflicts(settled.articles, settled.open), *findings])
     counts = {kind: sum(finding.kind == kind for finding in findings) for kind in KINDS}
@@ -170,8 +165,6 @@ def check(
         "notes": notes,
         "pushed": None,
     }
-    if out:
-        _write(out, settled.records)
     if review:
         _write(review, for_review)
     if push and not for_review:
@@ -199,27 +192,43 @@ def _findings(articles: Sequence[AnnotatedArticle], settings: Config, *, no_mode
     else:
         if len(plain) < FEW_ARTICLES:
             notes.append(f"{len(plain)} articles are little for a model to learn from: take its findings as weak hints")
+        say(f"training a model on {len(plain):,} articles to compare their labels with; --no-model does without")
         with training_progress():
             opinions = out_of_fold(plain, settings)
     found = [*clashes(plain, labels, opinions, tracked("texts")), *inconsistent(plain, labels, opinions)]
     return [*found, *(probably_wrong(plain, opinions, labels) if opinions else ())], notes
 
 
+def _check_options(adjudicate: Sequence[str], out: Path | None, review: Path | None, push: str | None, *, force: bool) -> None:
+    from trainer.errors import InputError
+
+    if bool(adjudicate) != bool(out):
+        raise InputError("--adjudicate and --out go together", hint="For example --adjudicate majority --out gold.jsonl.")
+    if push and not review:
+        raise InputError("--push needs --review, the file to push", hint="For example --review review.jsonl.")
+    if out and out == review:
+        raise InputError("--out and --review name the same file", where=str(out), hint="Give two names.")
+    for file in (out, review):
+        _check_free(file, force=force)
+
+
 def _check_free(file: Path | None, *, force: bool) -> None:
+    from trainer.dataset import LABEL_SUFFIXES
     from trainer.errors import InputError
     from trainer.files import STANDOFF_SUFFIXES
+    from trainer.records import check_output
 
     if file is None:
         return
-    if file.suffix != ".jsonl" or file.name.endswith(STANDOFF_SUFFIXES):
+    if not file.name.endswith(LABEL_SUFFIXES) or file.name.endswith(STANDOFF_SUFFIXES):
         raise InputError("is not the name of a label file", where=str(file), hint="Give it a name like gold.jsonl.")
-    if file.exists() and not force:
-        raise InputError("is there already", where=str(file), hint="Give --force to replace it.")
+    check_output(file, force=force)
 
 
 def _write(file: Path, records: Sequence[dict[str, Any]]) -> None:
-    from trainer.files import write_whole
+    from trainer.records import writer
 
-    with write_whole(file) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as lines:
-        lines.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    with writer(file, force=True) as write:
+        for record in records:
+            write(record)
     say(f"wrote {file} ({len(records):,} articles)")
