@@ -170,6 +170,14 @@ def test_neighbours_that_say_the_same_are_one_row(capsys):
     assert out.count("x.jsonl:1") == 2
 
 
+def test_neighbouring_conflicts_are_one_row_only_where_the_same_is_said(check, tmp_path):
+    three = [joined(0, ann="nnvn", bob="vvnv", cid="vvvc")]
+    out = check(write(tmp_path / "x.jsonl", three)).out
+    assert "paragraphs 0 to 1: ? → navigation (0.33)" in out
+    assert "paragraph 2: ? → navigation (0.33)" in out
+    assert "paragraph 3: ? → ? (0.67)" in out
+
+
 @pytest.mark.parametrize(
     ("argv", "wanted"),
     [

@@ -85,7 +85,9 @@ def doubt(opinion: Matrix, index: int, label: str, labels: LabelSet) -> float:
 
 
 def conflicts(articles: Sequence[AnnotatedArticle], unsettled: Mapping[tuple[int, int], str] | None = None) -> list[Finding]:
-    """Return the paragraphs on which annotators disagree and that nobody has settled; the score is the share of the others.
+    """Return the paragraphs on which annotators disagree and that nobody has settled.
+
+    Suggested is the label of the majority, where there is one; the score is the share of the others.
 
     `unsettled`: after adjudication, (article number, paragraph) → why the rules did not settle it.
     """
@@ -96,8 +98,11 @@ def conflicts(articles: Sequence[AnnotatedArticle], unsettled: Mapping[tuple[int
                 names = [annotation.label for annotation in said]
                 reason = ", ".join(f"{annotation.annotator} says {annotation.label}" for annotation in said)
                 why = (unsettled or {}).get((number, index))
-                score = 1 - max(map(names.count, names)) / len(names)
-                one = finding("conflict", annotated.article, index, score=score, reason=f"{reason}; {why}" if why else reason)
+                (first, most), *others = Counter(names).most_common()
+                suggested = first if all(count < most for _, count in others) else None
+                reason = f"{reason}; {why}" if why else reason
+                score = 1 - most / len(names)
+                one = finding("conflict", annotated.article, index, suggested=suggested, score=score, reason=reason)
                 found.append(replace(one, annotations=said))
     return found
 

@@ -87,7 +87,9 @@ def _joined(found: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
 
         def alike(place: int, article: str = article, one: dict[str, Any] = one) -> bool:
             other = at.get((article, place))
-            return other is not None and (other["label"], other["suggested"]) == (one["label"], one["suggested"])
+            if other is None or (other["label"], other["suggested"]) != (one["label"], one["suggested"]):
+                return False
+            return one["kind"] != "conflict" or other["reason"] == one["reason"]
 
         first = last = index
         while alike(first - 1):
