@@ -89,7 +89,7 @@ def _joined(found: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
             other = at.get((article, place))
             if other is None or (other["label"], other["suggested"]) != (one["label"], one["suggested"]):
                 return False
-            return one["kind"] != "conflict" or other["reason"] == one["reason"]
+            return bool(one["kind"] != "conflict" or other["reason"] == one["reason"])
 
         first = last = index
         while alike(first - 1):
