@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from trainer.errors import InputError, ServerError
 
@@ -38,9 +38,9 @@ class UnansweredError(ServerError):
 
 
 class Client:
-    """A Label Studio that answers to a token.
+    """A Label Studio that answers to a token; a context manager, which closes the connection.
 
-    Reading is tried again for PATIENCE seconds where the server does not answer. Writing is not: what it raises then,
+    Reading is tried again for `patience` seconds where the server does not answer. Writing is not: what it raises then,
     `UnansweredError`, asks to look first what was done.
 
     Args:
@@ -50,7 +50,7 @@ class Client:
         InputError: an address or token that cannot be one. Methods raise ServerError.
     """
 
-    def __init__(self, url: str, token: str, *, note: Note = lambda _: None, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, token: str, *, note: Note = lambda _: None, patience: float = 0.0) -> None:
         import httpx
         import label_studio_sdk
 
@@ -64,22 +64,30 @@ class Client:
         self._note, self._patience, self._answered = note, patience, False
         self._token = token
         try:
-            transport = httpx.Client(
+            self._transport = httpx.Client(
                 timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
                 follow_redirects=False,  # a redirected import would become a GET
                 trust_env=not _is_loopback(parts.hostname),  # no proxy leads to this machine
             )
             address = url.rstrip("/") + "/"
             sdk: Any = label_studio_sdk.LabelStudio
-            self._sdk = sdk(base_url=address, api_key=token, timeout=ANSWER_SECONDS, httpx_client=transport)
+            self._sdk = sdk(base_url=address, api_key=token, timeout=ANSWER_SECONDS, httpx_client=self._transport)
         except Exception as error:
             self._fail(error)
+
+    def __enter__(self) -> Client:
+        """Return the client."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the connection."""
+        self._transport.close()
 
     # ── projects
 
     def projects(self, title: str) -> list[dict[str, Any]]:
         """Return the projects of exactly this title, as the server describes them."""
-        found = self._get("api/projects/", title=title, include="id", page_size=1000)["results"]
+        found = self._get("api/projects/", title=title, include="id,title", page_size=1000)["results"]
         return [self.project(project["id"]) for project in found if project["title"] == title]
 
     def project(self, number: int) -> dict[str, Any]:
@@ -177,11 +185,14 @@ class Client:
         retrying = Retrying(
             retry=retry_if_exception_type(UnansweredError),
             stop=stop_after_delay(patience),
-            wait=wait_exponential_jitter(initial=0.5, max=5),
+            wait=wait_exponential(multiplier=0.5, max=5),
             before_sleep=say,
             reraise=True,
         )
-        return retrying(self._write, ask)
+        try:
+            return retrying(self._write, ask)
+        except UnansweredError as error:
+            raise ServerError(error.cause, where=error.where, hint=error.hint) from None
 
     def _write(self, ask: Callable[[], Any]) -> Any:
         try:
@@ -249,7 +260,7 @@ def connect(url: str | None = None, token_file: Path | None = None, *, note: Not
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
         raise InputError("no token for Label Studio", where=str(token_file or ""), hint=_GET_TOKEN)
-    return Client(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL, token, note=note)
+    return Client(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL, token, note=note, patience=PATIENCE)
 
 
 def _without_account(url: str) -> str:

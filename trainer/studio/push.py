@@ -50,7 +50,7 @@ class _Stored(NamedTuple):
     id: int
     article: str
     digest: str
-    touched: bool  # by a person
+    touched: bool  # has annotations
 
 
 def check_model(model: Classifier, labels: LabelSet) -> None:
@@ -93,19 +93,15 @@ def push(
     project = _project(client, title, predictor.labels, guidelines, renew=renew_guidelines)
     _check_versions(client, project["id"], predictor)
     work = _Work(client, project["id"], project["label_config"], predictor, tick)
-    failures = in_a_row = before = 0
-    while True:
+    failures, before, done = 0, 0, False
+    while not done:
         try:
-            work.do(articles)
-            break
+            done = work.do(articles)
         except UnansweredError as error:
-            in_a_row = in_a_row + 1 if work.sent == before else 1
-            failures, before = failures + 1, work.sent
-            if in_a_row >= ATTEMPTS:
+            failures, before = failures + 1 if work.sent == before else 1, work.sent
+            if failures >= ATTEMPTS:
                 raise
             note(f"{error.cause}; looking what was done before going on")
-    if failures:  # what was on its way when the server failed may have arrived since
-        work.do(articles)
     if not work.shown:
         note(f"the project does not show our predictions: choose {predictor.version} in its settings, under Annotation")
     return {
@@ -195,35 +191,36 @@ class _Work:
         self.shown = False
         self._looked = False
 
-    def do(self, articles: Sequence[Article]) -> None:
-        """Do what is missing."""
-        stored = self._stored()
+    def do(self, articles: Sequence[Article]) -> bool:
+        """Do what is missing; return whether nothing came from elsewhere meanwhile, as the rest of a stopped push may."""
+        stored, there = self._stored()
         if not self._looked:
             self.known = {key: tasks[0].digest for key, tasks in stored.items()}
             self._looked = True
         self._check_ids(stored, articles)
-        self._delete_doubles(stored)
+        deleted = self._delete_doubles(stored)
         new = [article for article in articles if article.key not in stored]
         done = len(articles) - len(new)
         for batch in _batches(new):
             self._import(batch)
             done += len(batch)
             self._tick("articles", done, len(articles))
-        self._replace_predictions(len(stored) + len(new))
+        ours = sum(map(len, stored.values())) - deleted + len(new)
+        return self._replace_predictions(ours) <= there - deleted + len(new)
 
-    def _stored(self) -> dict[str, list[_Stored]]:
-        """Return the project's tasks by key."""
+    def _stored(self) -> tuple[dict[str, list[_Stored]], int]:
+        """Return the project's tasks of ours by key, and the number of all."""
         stored: dict[str, list[_Stored]] = {}
         seen = 0
         for page, left in self._client.tasks(self._project):
             for task in page:
                 data = task["data"]
                 if interface.texts_of(data) is not None:
-                    touched = bool(task["total_annotations"] or task["cancelled_annotations"] or task["draft_exists"])
+                    touched = task["total_annotations"] + task["cancelled_annotations"] > 0
                     stored.setdefault(data["key"], []).append(_Stored(task["id"], data["id"], str(data.get("digest")), touched))
             seen += len(page)
             self._tick("looking what is there", seen, seen + left - len(page))
-        return stored
+        return stored, seen
 
     def _check_ids(self, stored: Mapping[str, Sequence[_Stored]], articles: Sequence[Article]) -> None:
         """Refuse an id under two keys: a label file holds each id once."""
@@ -233,13 +230,23 @@ class _Work:
                 cause = f"the project has an article {article.data['id']!r} of another site"
                 raise InputError(cause, where=article.where, hint="Give the articles different ids.")
 
-    def _delete_doubles(self, stored: Mapping[str, Sequence[_Stored]]) -> None:
-        """Delete tasks that stand twice, as two pushes at the same time leave them; never one that somebody worked on."""
+    def _delete_doubles(self, stored: Mapping[str, Sequence[_Stored]]) -> int:
+        """Delete tasks that stand twice, as two pushes at the same time leave them; never one that somebody worked on.
+
+        Returns:
+            How many.
+        """
         doubled = [sorted(tasks, key=lambda task: not task.touched) for tasks in stored.values() if len(tasks) > 1]
-        surplus = [task.id for first, *others in doubled for task in others if not task.touched]
+        surplus = [task.id for _, *others in doubled for task in others if not task.touched and not self._drafted(task.id)]
         if surplus:
             self._client.delete_tasks(self._project, surplus)
             self.deleted += len(surplus)
+        return len(surplus)
+
+    def _drafted(self, task: int) -> bool:
+        """Return whether somebody has begun to label a task."""
+        found = self._client.tasks(self._project, tasks_filter("id", "equal", task, "Number"), whole=True)
+        return any(item["draft_exists"] for page, _ in found for item in page)
 
     def _import(self, batch: Sequence[Article]) -> None:
         made = self._predictions([article.texts for article in batch], [article.given for article in batch])
@@ -253,8 +260,15 @@ class _Work:
             interface.check_prediction(self._xml, prediction)
         return made
 
-    def _replace_predictions(self, tasks: int) -> None:
-        """Let all tasks have predictions of this version, show it, and then delete the older ones of ours."""
+    def _replace_predictions(self, tasks: int) -> int:
+        """Let all tasks have predictions of this version, show it, and then delete the older ones of ours.
+
+        Args:
+            tasks: how many there are of ours.
+
+        Returns:
+            The number of all tasks in the project.
+        """
         versions = self._client.model_versions(self._project)
         if versions.get(self._predict.version, 0) < tasks:
             self._add_predictions()
@@ -267,6 +281,7 @@ class _Work:
         for version in versions:
             if interface.is_ours(version) and version != self._predict.version:
                 self._client.delete_predictions(self._project, version)
+        return int(project["task_number"])
 
     def _add_predictions(self) -> None:
         lacking = tasks_filter("predictions_model_versions", "not_contains", [self._predict.version], "List")

@@ -76,8 +76,7 @@ def pull(
     if from_export is not None:
         harvest = pull.read_export(from_export, labels)
     else:
-        server = client.connect(url, token_file, note=say)
-        with ticker() as tick:
+        with client.connect(url, token_file, note=say) as server, ticker() as tick:
             harvest = pull.pull(server, str(project), labels, tick=tick)
     merged, changes = merge.merge(ours, harvest.articles, prune=prune)
     if merged != ours:

@@ -103,10 +103,9 @@ def push(
     if classifier:
         push.check_model(classifier, settings.label_set)
     text = _guidelines(guidelines)
-    server = client.connect(url, token_file, note=say)
-    batch = articles.read(paths, settings.label_set, settings.by_kind, limit=limit, blind=no_model)
     predictor = push.Predictor(settings.label_set, classifier)
-    with ticker() as tick:
+    with client.connect(url, token_file, note=say) as server, ticker() as tick:
+        batch = articles.read(paths, settings.label_set, settings.by_kind, limit=limit, blind=no_model)
         report = push.push(
             server,
             project,
