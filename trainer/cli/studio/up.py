@@ -89,6 +89,9 @@ def up(
     if state == "unhealthy" and running:
         hint = f"Stop it: trainer studio down --data {data}"
         raise InputError(f"Label Studio runs (process {running.pid}) and does not answer", where=running.url, hint=hint)
+    if running and username and username.lower() not in (server.accounts(data, os.environ) or [username.lower()]):
+        hint = f"Stop it first: trainer studio down --data {data}"
+        raise InputError("an account is made when Label Studio starts, and it runs already", where=username, hint=hint)
     token = _token(token_file)
     new = running is None
     if running is None:
