@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench quality clean
+.PHONY: demo test lint bench quality extractors clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -35,5 +35,13 @@ quality: .venv/ready-dev  ## quality table on annotated pages, with peers and ab
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/quality.py
 
+extractors: .extractors/trafilatura/ready .extractors/newspaper4k/ready .extractors/resiliparse/ready  ## what the tests of extractors need
+
+# Each in an environment of its own: what they pin does not agree.
+.extractors/%/ready: tests/extractors/%.txt
+	$(PYTHON) -m venv .extractors/$*/venv
+	.extractors/$*/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
 clean:
-	rm -rf .venv models/demo build dist
+	rm -rf .extractors .venv models/demo build dist
