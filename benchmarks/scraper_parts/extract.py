@@ -1,0 +1,48 @@
+"""A process that runs trafilatura alone and with the filter on each page, by turns; needs trafilatura and the runtime alone.
+
+Reads {"files", "rounds", "model"} as JSON; writes for each page with an article the best milliseconds of either.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import trafilatura
+
+import trainer
+from trainer.integrations.trafilatura import extract
+
+
+def milliseconds(run: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    run()
+    return (time.perf_counter() - begin) * 1000
+
+
+def main() -> None:
+    logging.disable(logging.CRITICAL)
+    job = json.load(sys.stdin)
+    model = trainer.load(job["model"])
+    pages: list[dict[str, Any]] = []
+    for name in job["files"]:
+        html = Path(name).read_bytes().decode("utf-8", "replace")
+        record = extract(html, model)  # also the round that fills the caches of both
+        if record is None:
+            continue
+        alone, both = [], []
+        for _ in range(job["rounds"]):
+            alone.append(milliseconds(lambda html=html: trafilatura.bare_extraction(html, with_metadata=True)))
+            both.append(milliseconds(lambda html=html: extract(html, model)))
+        paragraphs = record["filter"]["kept"] + record["filter"]["removed"]
+        pages.append({"alone": min(alone), "both": min(both), "paragraphs": paragraphs, "removed": record["filter"]["removed"]})
+    print(json.dumps({"version": trafilatura.__version__, "pages": pages}))
+
+
+if __name__ == "__main__":
+    main()
