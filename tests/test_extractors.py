@@ -104,6 +104,23 @@ out = [extract(page, model) for page in (pages[0], pages[0].encode(), html.froms
     assert text == data == tree
 
 
+def test_many_pages_give_what_each_gives_alone_in_order(call: Callable[..., Any]) -> None:
+    code = """
+from trainer.integrations.trafilatura import extract, extract_many
+model = trainer.load(given["model"])
+nothing = "<html><body></body></html>"
+pages = [nothing, *pages, nothing, *pages] * 5 + [nothing]
+given = [(page, {"url": f"https://ledger.example/{i}"}) if i % 2 else page for i, page in enumerate(pages)]
+alone = [extract(page, model, url=f"https://ledger.example/{i}" if i % 2 else None) for i, page in enumerate(pages)]
+many = list(extract_many(iter(given), model))
+out = [many == alone, [record and record.get("url") for record in many][:8], len(many), list(extract_many([]))]
+"""
+    same, urls, count, none = call("trafilatura", code)
+    assert same
+    assert urls == [None, *(f"https://ledger.example/{i}" if i % 2 else None for i in range(1, 7)), None]
+    assert (count, none) == (71, [])
+
+
 def test_a_page_without_an_article_gives_none(call: Callable[..., Any]) -> None:
     code = """
 from trainer.integrations.trafilatura import extract

@@ -32,5 +32,9 @@ def clean(article: object, model: Classifier | Path | str | None = None, **field
     Raises:
         InputError: there is no text in `article`. ArtifactError: no such model.
     """
-    classifier = model if isinstance(model, Classifier) else load_once(model)
-    return classifier.filter(article).to_record(fields)
+    return loaded(model).filter(article).to_record(fields)
+
+
+def loaded(model: Classifier | Path | str | None) -> Classifier:
+    """Return the model: as it is, or from its folder, which is read once a process."""
+    return model if isinstance(model, Classifier) else load_once(model)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from trafilatura import bare_extraction
 
 from trainer.errors import InputError
-from trainer.integrations import clean
+from trainer.integrations import loaded
 from trainer.model import Classifier
 
+Record = dict[str, Any]
 _TREES = ("body", "commentsbody", "raw_text", "text")  # of a document; `text` is what the record has filtered
 
 
-def extract(html: object, model: Classifier | Path | str | None = None, **kwargs: Any) -> dict[str, Any] | None:
+def extract(html: object, model: Classifier | Path | str | None = None, **kwargs: Any) -> Record | None:
     """Extract an article and remove what is not news from it.
 
     Args:
@@ -30,10 +33,30 @@ def extract(html: object, model: Classifier | Path | str | None = None, **kwargs
     Raises:
         InputError: `output_format` is given. ArtifactError: no such model.
     """
+    return next(extract_many([(html, {})], model, **kwargs))
+
+
+def extract_many(pages: Iterable[object], model: Classifier | Path | str | None = None, **kwargs: Any) -> Iterator[Record | None]:
+    """Extract many pages; yields for each, in order, what `extract` returns, but filters many articles at once: far quicker.
+
+    Reads ahead as `Classifier.filter_many` does. Arguments and errors as in `extract`.
+
+    Args:
+        pages: each as `extract` takes it, or a pair of that and arguments of its own, such as `{"url": …}`.
+    """
     if "output_format" in kwargs:
         raise InputError("output_format does not apply: what comes back is a record", hint="Leave it out.")
-    document = bare_extraction(html, **{"with_metadata": True, **kwargs})
-    if document is None:
-        return None
-    found = {name: value for name, value in document.as_dict().items() if value is not None and name not in _TREES}
-    return clean(document.text or "", model, **found)
+    waiting: deque[Record | None] = deque()
+
+    def texts() -> Iterator[str]:
+        for page in pages:
+            html, own = page if isinstance(page, tuple) else (page, {})
+            document = bare_extraction(html, **{"with_metadata": True, **kwargs, **own})
+            found = document.as_dict() if document else {}
+            fields = {name: value for name, value in found.items() if value is not None and name not in _TREES}
+            waiting.append(fields if document else None)
+            yield found.get("text") or ""
+
+    for result in loaded(model).filter_many(texts()):
+        fields = waiting.popleft()
+        yield None if fields is None else result.to_record(fields)
