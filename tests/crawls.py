@@ -38,8 +38,11 @@ def serving(folder: Path) -> Iterator[Server]:
     asked: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, form: str, *arguments: object) -> None:
+        def log_request(self, *_: object) -> None:
             asked.append(self.path)
+
+        def log_message(self, *_: object) -> None:
+            pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

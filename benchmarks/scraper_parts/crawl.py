@@ -16,7 +16,7 @@ from typing import Any
 import scrapy
 from scrapy.crawler import CrawlerProcess
 
-times: list[float] = []
+times: dict[str, float] = {}
 found: dict[str, Any] = {"items": {}, "milliseconds": times, "load": 0.0}
 
 
@@ -49,7 +49,7 @@ def timed_pipeline() -> Any:
             try:
                 return await super().process_item(item)
             finally:
-                times.append((time.perf_counter() - begin) * 1000)
+                times[item["url"]] = (time.perf_counter() - begin) * 1000
 
     return Timed
 
