@@ -4,7 +4,8 @@
 
 Serves a folder of pages on loopback and crawls it with and without the pipeline, by turns; then runs trafilatura on each page
 with and without the filter, by turns (where `make extractors` was run). Checks on the way that every crawl gave the same items
-and counters, and the items that the model gives. Times are the best of the rounds, memory is the median. The pages lie beside
+and counters, and the items that the model gives. Times are the best of the rounds, memory is the median; processor time is little
+disturbed by what else the machine does. The pages lie beside
 the checkout; where they are absent, this says so and passes.
 """
 
@@ -13,10 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -85,13 +86,16 @@ def crawl(table: Any, files: list[Path], model: str, rounds: int) -> bool:
         server.shutdown()
     without, with_it = runs[False], runs[True]
     count = len(files)
-    plain, filtered = (min(run["seconds"] / count * 1000 for run in each) for each in (without, with_it))
+    for clock, name in (("processor", "processor time"), ("seconds", "by the clock")):
+        plain, filtered = (min(run[clock] / count * 1000 for run in each) for each in (without, with_it))
+        table.add_row(
+            f"Scrapy: an article, {name}", f"{plain:.2f} ms", f"{filtered:.2f} ms", f"{filtered - plain:.2f} ms", "< 2 ms"
+        )
     waited = [min(run["milliseconds"][url] for run in with_it) for url in with_it[0]["milliseconds"]]
     memory = [statistics.median(run["memory"] for run in each) for each in (without, with_it)]
-    table.add_row("Scrapy: crawl, per article", f"{plain:.2f} ms", f"{filtered:.2f} ms", f"{filtered - plain:.2f} ms", "< 2 ms")
     nine_tenths = statistics.quantiles(waited, n=10)[-1]
     table.add_row(
-        "Scrapy: in the pipeline, median (9 in 10 below)",
+        "Scrapy: in the pipeline, median (9 in 10 below), by the clock",
         "–",
         "–",
         f"{statistics.median(waited):.2f} ({nine_tenths:.2f}) ms",
@@ -101,7 +105,7 @@ def crawl(table: Any, files: list[Path], model: str, rounds: int) -> bool:
         "Scrapy: peak memory", f"{memory[0]:.0f} MB", f"{memory[1]:.0f} MB", f"{memory[1] - memory[0]:.0f} MB", "< 100 MB"
     )
     loaded = min(run["load"] for run in with_it)
-    table.add_row("Scrapy: import and load the pipeline", "–", "–", f"{loaded * 1000:.0f} ms", "< 200 ms")
+    table.add_row("Scrapy: import and load the pipeline, processor time", "–", "–", f"{loaded * 1000:.0f} ms", "< 200 ms")
     return check(without, with_it, model)
 
 
@@ -165,17 +169,23 @@ def process_start(table: Any, model: str, rounds: int) -> None:
     environment = {**os.environ, "PYTHONPATH": str(peers.ROOT)}
     for _ in range(2 * rounds):
         for name, code in START.items():
-            begin = time.perf_counter()
+            begin = _of_children()
             subprocess.run([sys.executable, "-c", code, model], env=environment, check=True)
-            times[name].append((time.perf_counter() - begin) * 1000)
+            times[name].append((_of_children() - begin) * 1000)
     empty, ours, numpy = (min(times[name]) for name in ("an empty Python", "import trainer, load", "import NumPy"))
     table.add_row(
-        "process start (NumPy alone)",
+        "process start (NumPy alone), processor time",
         f"{empty:.0f} ms",
         f"{ours:.0f} ms",
         f"{ours - empty:.0f} ({numpy - empty:.0f}) ms",
         "< 200 ms",
     )
+
+
+def _of_children() -> float:
+    """Return the seconds of processor time of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
