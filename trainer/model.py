@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
@@ -137,19 +138,25 @@ class FilterResult:
         return out
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Classifier:
-    """A loaded model. Immutable: any number of threads may share one. See `trainer.load`.
+    """A loaded model. See `trainer.load`.
+
+    Immutable: its attributes cannot be set, and no call writes to anything that another one reads. So any number of threads
+    and tasks may share one without a lock, and get the results that a single one gets.
 
     Attributes:
         name: the model folder's name. digest: SHA-256 of the model, hexadecimal. labels: its label set. policy: its
         thresholds and valves. network: its stages. info: what it was trained on and with.
     """
 
-    def __init__(
-        self, network: Network, labels: LabelSet, policy: Policy, *, name: str, digest: str, info: dict[str, Any]
-    ) -> None:
-        self.network, self.labels, self.policy = network, labels, policy
-        self.name, self.digest, self.info = name, digest, info
+    network: Network
+    labels: LabelSet
+    policy: Policy
+    _: KW_ONLY
+    name: str
+    digest: str
+    info: dict[str, Any]
 
     def predict_proba(self, articles: Sequence[Sequence[str]]) -> Matrix:
         """Return probabilities [paragraphs of all articles, labels]; each article is judged by itself."""
@@ -169,8 +176,9 @@ class Classifier:
 
     def filter(
         self,
-        article: str | Sequence[str],
+        article: object,
         *,
+        field: str = "text",
         site: str | None = None,
         wrap: Wrap = "auto",
         allow_empty: bool | None = None,
@@ -179,22 +187,45 @@ class Classifier:
         """Remove the residue of one article.
 
         Args:
-            article: its text, or its paragraphs in order.
+            article: its text, or its paragraphs in order, or an object that has either (a mapping, a scraped item, what an
+                extractor returned …). The object is not changed.
+            field: the key or the attribute of such an object.
             site: the host it came from; passed through.
             wrap: how to treat hard-wrapped text, see `paragraph.split`.
             allow_empty, max_removed_share: instead of the model's own setting, see `policy.Policy`.
 
         Raises:
-            InputError: `article` is neither (bytes, for one).
+            InputError: `article` is none of these (bytes, for one), or has no such field.
         """
         return next(
-            self.filter_many([article], site=site, wrap=wrap, allow_empty=allow_empty, max_removed_share=max_removed_share)
+            self.filter_many(
+                [article], field=field, site=site, wrap=wrap, allow_empty=allow_empty, max_removed_share=max_removed_share
+            )
         )
+
+    async def afilter(self, article: object, **options: Any) -> FilterResult:
+        """Do what `filter` does, with the same arguments and errors, in a thread: the event loop goes on meanwhile."""
+        import asyncio  # loaded by whoever awaits; other scrapers start faster without it
+
+        return await asyncio.to_thread(self.filter, article, **options)
+
+    def filter_html(self, html: bytes | str, **options: Any) -> FilterResult:
+        """Remove what is not news from a whole page: every visible block is judged, so no extractor is needed before.
+
+        Needs the extra `html`. For the blocks and how bytes are decoded see `pages.blocks`; `options` are those of `filter`.
+
+        Raises:
+            InputError: not a page, or too large a one. TrainerError: lxml is not installed.
+        """
+        from trainer.pages import blocks
+
+        return self.filter(blocks(html), **options)
 
     def filter_many(
         self,
-        articles: Iterable[str | Sequence[str]],
+        articles: Iterable[object],
         *,
+        field: str = "text",
         site: str | None = None,
         wrap: Wrap = "auto",
         allow_empty: bool | None = None,
@@ -210,7 +241,7 @@ class Classifier:
         run: list[Article] = []
         size = 0
         for given in articles:
-            run.append(self._article(given, wrap))
+            run.append(self._article(_content(given, field), wrap))
             size += len(run[-1].text) + _ARTICLE_CHARS
             if size >= BATCH_CHARS:
                 yield from self._filter_run(run, policy, site)
@@ -260,3 +291,19 @@ class Classifier:
             f"expected a text or a list of paragraphs, got {type(given).__name__}",
             hint="Decode bytes first, e.g. data.decode('utf-8').",
         )
+
+
+def _content(given: Any, field: str) -> object:
+    """Return what an object holds under `field`: its item if it has keys, else its attribute; all else comes back as it is."""
+    if isinstance(given, str | bytes | bytearray | memoryview) or given is None:
+        return given
+    has_keys = hasattr(given, "keys")  # mappings, and rows of a database, which are sequences too
+    try:
+        return given[field] if has_keys else getattr(given, field)
+    except (LookupError, AttributeError):
+        if isinstance(given, Sequence) and not has_keys:
+            return given
+    raise InputError(
+        f"expected a text or a list of paragraphs, got {type(given).__name__} without {field!r}",
+        hint="Name the field that holds it, e.g. field='body'.",
+    )

@@ -1,4 +1,4 @@
-"""Articles as records: read from texts, JSON lines and Parquet, and written as them."""
+"""Articles as records: read from texts, web pages, JSON lines and Parquet, and written as records or texts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from trainer.errors import InputError
 from trainer.files import STDIO, open_bytes, read_byte_lines, write_whole
+from trainer.pages import blocks
 
 Record = dict[str, Any]
-SUFFIXES = (".txt", ".jsonl", ".jsonl.gz", ".parquet")
+PAGES = (".html", ".htm")
+SUFFIXES = (".txt", *PAGES, ".jsonl", ".jsonl.gz", ".parquet")
 _UNSAFE = re.compile(r"[^\w.-]+")
 _BLANK = codecs.BOM_UTF8 + b" \t\r\n"
+_PAGE = re.compile(rb"<(!doctype\s+)?html\b", re.IGNORECASE)
 _NAME_BYTES = 150
 
 
@@ -44,8 +47,9 @@ class Item(NamedTuple):
 def read(paths: Iterable[Path], on_bad: Callable[[InputError], None] | None = None) -> Iterator[Item]:
     """Yield the records of files, folders and standard input (`-`), in order.
 
-    A `.txt` file is one article, its id the file's name without suffix; `.jsonl`, `.jsonl.gz` and `.parquet` hold records.
-    Standard input holds records if it begins with `{`, else one article.
+    A `.txt` file is one article, its id the file's name without suffix; so is a web page (PAGES), its visible blocks being
+    the paragraphs; `.jsonl`, `.jsonl.gz` and `.parquet` hold records. Standard input holds records if it begins with `{`,
+    a web page if it begins with `<html` or `<!doctype html`, else one article.
 
     Args:
         paths: a folder stands for the files in it that end in one of SUFFIXES. on_bad: called with what is wrong with a
@@ -91,6 +95,9 @@ def _file_items(path: Path) -> Iterator[Item | InputError]:
     elif path.name.endswith(".txt"):
         with open_bytes(path) as file:
             yield _text_item(file.read(), str(path), path.stem)
+    elif path.name.endswith(PAGES):
+        with open_bytes(path) as file:
+            yield _page_item(file.read(), str(path), path.stem)
     elif path.name.endswith(".parquet"):
         yield from _parquet_items(path)
     else:
@@ -109,7 +116,16 @@ def _stdin_items() -> Iterator[Item | InputError]:
         lines = enumerate(chain(head, stream), 1)
         yield from (_json_item(line, f"-:{number}") for number, line in lines if line.strip())
     else:
-        yield _text_item(b"".join(head) + stream.read(), "-", "stdin")
+        data = b"".join(head) + stream.read()
+        item = _page_item if _PAGE.match(data.lstrip(_BLANK)) else _text_item
+        yield item(data, "-", "stdin")
+
+
+def _page_item(data: bytes, where: str, name: str) -> Item | InputError:
+    try:
+        return Item(where, {"id": name, "paragraphs": blocks(data)})
+    except InputError as error:
+        return InputError(error.cause, where=where, hint=error.hint)
 
 
 def _text_item(data: bytes, where: str, name: str) -> Item | InputError:

@@ -37,7 +37,8 @@ def command(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Articles: .txt, .jsonl, .jsonl.gz, .parquet, folders of them, or - for standard input.", show_default="-"
+            help="Articles: .txt, .html, .htm, .jsonl, .jsonl.gz, .parquet, folders of them, or - for standard input.",
+            show_default="-",
         ),
     ] = None,
     model: Model = None,
@@ -74,11 +75,13 @@ def command(
     """Remove the residue of articles; kept text goes to stdout, a summary to stderr.
 
     Fields of input records pass through. Nothing is removed silently: records list every removed paragraph with its label
-    and probability, --diff shows them, and flags name the safety valves that acted.
+    and probability, --diff shows them, and flags name the safety valves that acted. Of a web page every visible block is
+    judged, so no extractor is needed before; this needs the extra html.
 
     Examples: trainer filter article.txt --diff
     | trainer filter scraped.jsonl --out clean.jsonl
     | cat article.txt | trainer filter - --model models/mine
+    | trainer filter page.html --diff
     """  # fmt: skip
     filter(
         paths or [STDIO],
