@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.memory import PROSE, SiteMemory
-from trainer.policy import Candidates
+from trainer.policy import Candidates, Index
 from trainer.schema import LabelSet
 from trainer.text import Matrix
 
@@ -30,10 +30,34 @@ class Recalled(NamedTuple):
     unseen: set[int]
     counted: list[bool]
 
+    def add_flags(
+        self,
+        flags: dict[int, tuple[str, ...]],
+        memory: SiteMemory,
+        sites: Sequence[str | None],
+        remove: NDArray[np.bool_],
+        chars: Index,
+        sizes: Index,
+    ) -> None:
+        """Add `unseen` and `drift` to the articles' flags; the memory takes the share of each counted one that went.
+
+        Args:
+            flags: {number of an article: its flags}, changed. remove, chars, sizes: as in `policy.apply_valves`, after it.
+        """
+        ends = np.cumsum(sizes)
+        gone, total = (np.append(0, np.cumsum(x)) for x in (chars * remove, chars))
+        for number, (site, begin, end) in enumerate(zip(sites, ends - sizes, ends, strict=True)):
+            more: tuple[str, ...] = ("unseen",) if number in self.unseen else ()
+            share = (gone[end] - gone[begin]) / max(total[end] - total[begin], 1)
+            if self.counted[number] and memory.track(site or "", float(share)):
+                more += ("drift",)
+            if more:
+                flags[number] = flags.get(number, ()) + more
+
 
 def recall(
     memory: SiteMemory,
-    sites: Sequence[str],
+    sites: Sequence[str | None],
     articles: Sequence[Sequence[str]],
     chosen: Candidates,
     kept: Sequence[int],
@@ -54,8 +78,8 @@ def recall(
     begin = 0
     for number, (site, texts) in enumerate(zip(sites, articles, strict=True)):
         part = slice(begin, begin + len(texts))
-        seen = memory.observe(site, texts, story[part].tolist())
-        recalled.repeated[part] = seen.share >= memory.repeated
+        seen = memory.observe(site or "", texts, story[part].tolist())
+        recalled.repeated[part] = (seen.share >= memory.repeated) | (seen.share > 0) & ~story[part]
         if seen.articles >= WELL_KNOWN:
             spared = remove[part] & ~is_sure[part] & ~seen.elsewhere & [len(text) >= PROSE for text in texts]
             remove[part] &= ~spared
