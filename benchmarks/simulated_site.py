@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-FIRST = "Ada Bram Carla Dario Edda Farid Greta Hamid Ines Jonas Kaya Lorenz Mira Nils Oona Pavel Rosa Sven Tamar Ulf Vera Wim".split()
+FIRST = (
+    "Ada Bram Carla Dario Edda Farid Greta Hamid Ines Jonas Kaya Lorenz Mira Nils Oona Pavel Rosa Sven Tamar Ulf Vera Wim".split()
+)
 LAST = (
     "Aldous Brandt Corvi Delacroix Engel Farrow Gallin Holm Ibarra Jansky Keller Lund Marlow Novak Orsini Pell Quist Rasmus "
     "Sorel Tarn Umber Voss Wexler Yarrow Zander"
@@ -65,33 +67,54 @@ CAPTIONS = (
 APPEALS = (
     "We are {number} gifts short of our goal for {month}. If you value reporting on {site}, please give what you can today.",
     "{number} readers have given to {site} this week. Will you join them? A gift from {small} a month keeps our newsroom going.",
-    "Before you go: {site} has no owner and no paywall. Donate before {day} and your gift will be doubled, up to {number} in all.",
+    "Before you go: {site} has no owner and no paywall. Donate by {day} and your gift will be doubled, up to {number} in all.",
 )
-LAYOUTS = (
+
+
+class Layout(NamedTuple):
+    """What stands above, within and below a story, how many teasers follow it, and how many of them have a summary."""
+
+    head: tuple[str, ...]
+    middle: tuple[str, ...]
+    foot: tuple[str, ...]
+    teasers: int
+    summaries: int
+
+
+PLAIN = Layout(
+    ("{site}", "Section: Local news"),
+    ("Sign up to our morning letter and never miss a story from {site}.", "Follow {site} for more on this story."),
     (
-        ["{site}", "Section: Local news"],
-        ["Sign up to our morning letter and never miss a story from {site}.", "Follow {site} for more on this story."],
-        [
-            "This article may be shared under the terms set out on our rights page.",
-            "Got a story for {site}? Write to the desk and leave a number we can reach you on.",
-            "All rights reserved, {site} Media {year}.",
-        ],
+        "This article may be shared under the terms set out on our rights page.",
+        "Got a story for {site}? Write to the desk and leave a number we can reach you on.",
+        "All rights reserved, {site} Media {year}.",
+    ),
+    3,
+    0,
+)
+BUSY = Layout(
+    ("Listen to this page", "Save for later", "Text size", "Share by mail", "Print this page", "Comments ({small})"),
+    (
+        "Download the {site} app to get alerts as they happen, and read without waiting for pages to load.",
+        "More from this section",
+        "Trending now on {site}",
+        "Editors' picks for you this morning",
+        "You have read {small} of your free articles this month. Subscribe to go on reading without limits.",
+        "Recommended for you by our partners",
+        "Watch: the day in pictures",
+        "Most commented this week",
     ),
     (
-        ["Listen to this page", "Save for later", "Text size", "Share by mail", "Print this page", "Comments ({small})"],
-        [
-            "Download the {site} app to get alerts as they happen, and read without waiting for pages to load.",
-            "More from this section", "Trending now on {site}", "Editors' picks for you this morning",
-            "You have read {small} of your free articles this month. Subscribe to go on reading without limits.",
-            "Recommended for you by our partners", "Watch: the day in pictures", "Most commented this week",
-        ],
-        [
-            "Join the conversation: comments are open to subscribers and are moderated. Please keep to the house rules.",
-            "Terms of use | Privacy | Cookies | Contact | Careers at {site}", "Manage my alerts", "Back to top",
-            "Our standards: how {site} checks what it publishes, and how to ask for a correction.",
-        ],
+        "Join the conversation: comments are open to subscribers and are moderated. Please keep to the house rules.",
+        "Terms of use | Privacy | Cookies | Contact | Careers at {site}",
+        "Manage my alerts",
+        "Back to top",
+        "Our standards: how {site} checks what it publishes, and how to ask for a correction.",
     ),
-)  # fmt: skip
+    3,
+    0,
+)
+CROWDED = BUSY._replace(teasers=8, summaries=8)
 
 
 class SimulatedArticle(NamedTuple):
@@ -106,40 +129,52 @@ class SimulatedArticle(NamedTuple):
         return [label == "news" for label in self.labels]
 
 
-def simulate(site: str, articles: int, seed: int, *, changes_at: int | None = None) -> Iterator[SimulatedArticle]:
-    """Yield the articles of a site in order of publication; from `changes_at` on they have the other layout."""
+def simulate(
+    site: str, articles: int, seed: int, *, changes_at: int | None = None, new: Layout = CROWDED
+) -> Iterator[SimulatedArticle]:
+    """Yield the articles of a site in order of publication; from `changes_at` on they have the new layout."""
     rng = random.Random(f"{site}{seed}")
-    headlines: deque[str] = deque((_made(rng, rng.choice(HEADLINES), site) for _ in range(8)), maxlen=8)
+    recent: deque[tuple[str, str]] = deque((_teaser(rng, _headline(rng, site), site) for _ in range(8)), maxlen=8)
     stories: list[list[str]] = []
     background = _story_paragraph(rng, site)
     for number in range(articles):
-        head, middle, foot = LAYOUTS[changes_at is not None and number >= changes_at]
+        layout = new if changes_at is not None and number >= changes_at else PLAIN
         twin = rng.randrange(max(0, number - 60), number) if number > 10 and rng.random() < 0.04 else None
         if twin is None:
-            story = [_made(rng, rng.choice(HEADLINES), site), *(_story_paragraph(rng, site) for _ in range(rng.randint(4, 11)))]
+            story = [_headline(rng, site), *(_story_paragraph(rng, site) for _ in range(rng.randint(4, 11)))]
             if rng.random() < 0.03:
                 story.insert(3, background)
         else:  # published again: another headline, at times a line more
-            story = [_made(rng, rng.choice(HEADLINES), site), *stories[twin][1:]]
+            story = [_headline(rng, site), *stories[twin][1:]]
             if rng.random() < 0.5:
                 story.append(_story_paragraph(rng, site))
         stories.append(story)
-        parts = [(_made(rng, text, site), "navigation") for text in head]
+        parts = [(_made(rng, text, site), "navigation") for text in layout.head]
         parts += [(story[0], "news"), (_made(rng, "By {person}, {day} {month} {small}", site), "navigation")]
         if rng.random() < 0.8:
             parts.append((_made(rng, rng.choice(CAPTIONS), site), "caption"))
         body = [(text, "news") for text in story[1:]]
-        extra = [(_made(rng, text, site), "navigation") for text in middle]
-        extra += [(f"Read more: {text}", "navigation") for text in rng.sample(list(headlines), 2)]
+        extra = [(_made(rng, text, site), "navigation") for text in layout.middle]
+        extra += [(f"Read more: {text}", "navigation") for text, _ in rng.sample(list(recent), 2)]
         if rng.random() < 0.5:
             extra.append((_made(rng, rng.choice(APPEALS), site), "fundraising"))
         for item in extra:
             body.insert(rng.randint(2, len(body)), item)
-        parts += body + [(text, "navigation") for text in rng.sample(list(headlines), 3)]
-        parts += [(_made(rng, text, site), "navigation") for text in foot]
+        parts += body
+        for place, teased in enumerate(rng.sample(list(recent), layout.teasers)):
+            parts += [(text, "navigation") for text in teased[: 1 + (place < layout.summaries)]]
+        parts += [(_made(rng, text, site), "navigation") for text in layout.foot]
         if number % 3 == 0:
-            headlines.append(story[0])
+            recent.append(_teaser(rng, story[0], site))
         yield SimulatedArticle([text for text, _ in parts], [label for _, label in parts], twin)
+
+
+def _headline(rng: random.Random, site: str) -> str:
+    return _made(rng, rng.choice(HEADLINES), site)
+
+
+def _teaser(rng: random.Random, headline: str, site: str) -> tuple[str, str]:
+    return headline, _made(rng, rng.choice(SENTENCES), site)
 
 
 def _story_paragraph(rng: random.Random, site: str) -> str:
