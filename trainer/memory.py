@@ -48,7 +48,7 @@ class SiteMemory:
     Works on any text before anything is labelled: what recurs across a site's articles is residue, what was seen once may be
     news. Numbers and English dates do not tell paragraphs apart (`fingerprints.normalise`). An article counts once: where at
     least COPY of its story's characters stood together in one earlier article of the site, it is a copy (fetched again,
-    syndicated twice, updated) and does not count. A page is recognised by its story, so one that is nearly all residue may be
+    syndicated twice, updated) and does not count; what stood in MIN_DF articles is no part of a story. A page is recognised by its story, so one that is nearly all residue may be
     taken for a copy of another: what it repeats is then learnt later or not at all.
 
     What is seen is kept in a batch and written in one transaction: every `batch` articles, at `flush`, and at `close`. Several
@@ -59,7 +59,8 @@ class SiteMemory:
     Memory and disk are bounded. Once a site has `memory_file.WINDOW` articles, its counts are halved, rounded down: what was
     seen once is forgotten, and a new layout is learnt within tens of articles. Beyond `max_paragraphs`, or MAX_SITE_PARAGRAPHS
     of one site, the rarest go first, those of the sites not written to for longest before others. A distinct paragraph takes
-    less than 64 bytes on disk, and in memory nothing but its share of the batch and of SQLite's cache (2 MB).
+    less than 64 bytes on disk, besides a log of 4 MB while the file is open; in memory there are the batch and SQLite's cache
+    (2 MB).
 
     Args:
         path: the file; made where it is absent. repeated: document frequency share from which a paragraph is residue, above 0
@@ -215,13 +216,16 @@ def _story_weights(paragraphs: Sequence[str], numbers: Sequence[int | None], sto
 
 
 def _copied(weights: dict[int, int], known: dict[int, Known]) -> int | None:
-    """Return the article that a story was seen in before, if it was."""
+    """Return the article that a story was seen in before, if it was; what the site repeats tells nothing."""
     shared: dict[int, int] = {}
-    for number in weights.keys() & known.keys():
-        origin = known[number].origin
-        shared[origin] = shared.get(origin, 0) + weights[number]
+    total = 0
+    for number, weight in weights.items():
+        df, origin = known.get(number, (0, None))
+        total += weight if df < MIN_DF else 0
+        if 0 < df < MIN_DF and origin is not None:
+            shared[origin] = shared.get(origin, 0) + weight
     best = max(shared, key=lambda origin: shared[origin], default=None)
-    return best if best is not None and shared[best] >= COPY * sum(weights.values()) else None
+    return best if best is not None and shared[best] >= COPY * total else None
 
 
 def _seen(numbers: Sequence[int | None], articles: int, known: dict[int, Known], origin: int | None) -> Seen:
