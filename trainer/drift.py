@@ -25,7 +25,7 @@ class Drift:
     that showed it included, and what is usual is learnt anew.
 
     Attributes:
-        usual: median share of the articles that new ones are compared with, 0 to 1; NaN before the first.
+        usual: median share of the articles that new ones are compared with, 0 to 1; `None` before the first.
     """
 
     def __init__(self) -> None:
@@ -34,9 +34,9 @@ class Drift:
         self._window = np.empty(0, _UNIT)
 
     @property
-    def usual(self) -> float:
+    def usual(self) -> float | None:
         """See the class."""
-        return float(np.median(self._window)) / _STEPS if self._window.size else float("nan")
+        return float(np.median(self._window)) / _STEPS if self._window.size else None
 
     def update(self, share: float) -> bool:
         """Take the share of the site's next article, 0 to 1; return whether the article is to be flagged."""

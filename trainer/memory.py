@@ -48,8 +48,9 @@ class SiteMemory:
     Works on any text before anything is labelled: what recurs across a site's articles is residue, what was seen once may be
     news. Numbers and English dates do not tell paragraphs apart (`fingerprints.normalise`). An article counts once: where at
     least COPY of its story's characters stood together in one earlier article of the site, it is a copy (fetched again,
-    syndicated twice, updated) and does not count; what stood in MIN_DF articles is no part of a story. A page is recognised by its story, so one that is nearly all residue may be
-    taken for a copy of another: what it repeats is then learnt later or not at all.
+    syndicated twice, updated) and does not count; what stood in MIN_DF articles is no part of a story. A page is recognised by
+    its story, so one that is nearly all residue may be taken for a copy of another: what it repeats is then learnt later or
+    not at all.
 
     What is seen is kept in a batch and written in one transaction: every `batch` articles, at `flush`, and at `close`. Several
     processes of one machine may write to one file (SQLite's write-ahead log); they add up, and each sees the others' batches

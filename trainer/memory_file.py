@@ -56,12 +56,12 @@ class Batch:
 
 
 class SiteStatistics(NamedTuple):
-    """What is stored of a site; `removed_share` is the usual one of its articles, NaN where none was filtered."""
+    """What is stored of a site; `removed_share` is the usual one of its articles, `None` where too few were filtered."""
 
     site: str
     articles: int
     paragraphs: int
-    removed_share: float
+    removed_share: float | None
 
 
 class MemoryFile:
