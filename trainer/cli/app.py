@@ -3,7 +3,7 @@
 import typer
 
 from trainer import __version__
-from trainer.cli import evaluate, export, filter, info, labels, train
+from trainer.cli import evaluate, export, filter, info, labels, memory, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +29,6 @@ def options(version: bool = typer.Option(False, "--version", callback=_version, 
     """Hold the options of the program itself."""
 
 
-for module in (train, evaluate, filter, info, export):
+for module in (train, evaluate, filter, info, export, memory):
     app.command(module.NAME)(module.command)
 app.add_typer(labels.app, name=labels.NAME)

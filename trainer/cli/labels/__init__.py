@@ -2,10 +2,10 @@
 
 import typer
 
-from trainer.cli.labels import hydrate
+from trainer.cli.labels import hydrate, prelabel
 
 NAME = "labels"
 
 app = typer.Typer(no_args_is_help=True, help="Rebuild label files whose texts are not given away.")
-for module in (hydrate,):
+for module in (hydrate, prelabel):
     app.command(module.NAME)(module.command)
