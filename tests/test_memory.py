@@ -141,6 +141,15 @@ def test_a_story_that_is_updated_again_and_again_stays_one(memory: SiteMemory) -
     assert (seen.articles, seen.df.max()) == (11, 1)
 
 
+def test_a_story_that_grows_stays_one(memory: SiteMemory) -> None:
+    learn(memory, 10)
+    lines = story("live", 16)
+    for length in range(4, 17):
+        memory.observe(SITE, [MENU, *lines[:length]])
+    seen = memory.look(SITE, lines)
+    assert (seen.articles, seen.df.max()) == (11, 1)
+
+
 def test_the_story_tells_copies_where_it_is_known(memory: SiteMemory) -> None:
     """With a page that is nearly all residue, only its story says that it is another."""
     long = [f"{text} of our own" for text in story("residue", 10)]

@@ -231,12 +231,13 @@ def test_a_removal_taken_back_is_flagged(news_model: Classifier, knowing: SiteMe
 def test_a_memory_gives_labels_to_begin_with(knowing: SiteMemory) -> None:
     for number in range(30):
         knowing.observe(SITE, ["Home | Politics", *story(f"more {number}")])
-    texts = ["Home | Politics", LONG, SHORT, LONG.replace("a", "seen")]
-    assert prelabel(knowing, SITE, texts, NEWS_LABELS) == ["navigation", "news", None, None]
+    texts = ["Home | Politics", LONG, LONG.replace("a", "b"), SHORT, LONG.replace("a", "seen")]
+    expected = ["navigation", "news", "news", None, None]
+    assert prelabel(knowing, SITE, texts, NEWS_LABELS) == expected
     other = LabelSet([Label("keep", kept=True), Label("drop"), Label("sell")])
-    assert prelabel(knowing, SITE, texts, other) == ["keep" if label == "news" else label and "drop" for label in
-                                                     ["navigation", "news", None, None]]  # fmt: skip
-    assert prelabel(knowing, "unknown.example", texts, NEWS_LABELS) == [None] * 4
+    renamed = {"navigation": "drop", "news": "keep", None: None}
+    assert prelabel(knowing, SITE, texts, other) == [renamed[label] for label in expected]
+    assert prelabel(knowing, "unknown.example", texts, NEWS_LABELS) == [None] * 5
 
 
 def test_sqlite_is_loaded_with_a_memory_alone(model_folder: Path) -> None:

@@ -18,7 +18,7 @@ from trainer.memory_file import Batch, Known, MemoryFile, SiteStatistics
 
 MIN_ARTICLES, MIN_DF = 5, 3  # below either, nothing counts as repeated
 PROSE = 80  # characters from which a paragraph may be a story's
-COPY = 0.8  # of the characters of an article's story, seen together in one earlier article
+COPY = 0.5  # of the characters of an article's story, seen together in one earlier article
 BATCH_PARAGRAPHS = 20_000  # a batch is written at so many paragraphs too, however few articles they are
 
 

@@ -72,7 +72,9 @@ def recall(
         sites: one for each article. chosen: of the paragraphs of all articles. kept, thresholds: as in `policy.candidates`.
     """
     label, residue, remove = chosen
-    story = np.isin(label, kept)
+    is_kept = np.zeros(len(thresholds), np.bool_)
+    is_kept[list(kept)] = True
+    story = is_kept[label]
     is_sure = _odds(residue) >= SURE * _odds(np.asarray(thresholds)[label])
     recalled = Recalled(np.zeros_like(remove), set(), [])
     begin = 0
