@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trainer.errors import InputError
+from trainer.memory import SiteMemory
 from trainer.network import Network
 from trainer.paragraph import Article, Paragraph, Wrap
 from trainer.policy import Policy, apply_valves, candidates
+from trainer.recall import recall
 from trainer.schema import LabelSet
 from trainer.text import Matrix
 
@@ -37,7 +39,10 @@ def predictions(probability: Matrix, labels: tuple[str, ...]) -> list[Prediction
 
 
 class Removed(NamedTuple):
-    """A removed paragraph: its number in the article, its offsets in the given text, its label and how sure it is."""
+    """A removed paragraph: its number in the article, its offsets in the given text, its label and how sure it is.
+
+    `reason` is there where a site memory was used: `repeated` for what the site repeats, whatever its label, else `model`.
+    """
 
     index: int  # type: ignore[assignment] # a field of the record contract; the method of tuples is not used
     start: int
@@ -45,6 +50,7 @@ class Removed(NamedTuple):
     text: str
     label: str
     probability: float
+    reason: str | None = None
 
 
 class FilterResult:
@@ -53,7 +59,9 @@ class FilterResult:
     Attributes:
         paragraphs: all paragraphs in order. keep: one `bool` each. flags: the safety valves that acted: `headline` (a first
         paragraph was spared), `max_removed_share` (the least sure removals were taken back), `empty` (everything would have
-        gone, so nothing went). site: as given. model, model_digest: what judged it.
+        gone, so nothing went); with a site memory also `unseen` (a removal was taken back since the site has never shown the
+        paragraph elsewhere) and `drift` (the site's removal share has changed, see `drift.Drift`). site: as given. model,
+        model_digest: what judged it. repeated: with a site memory, whether the site repeats it, one `bool` each.
     """
 
     def __init__(
@@ -67,8 +75,9 @@ class FilterResult:
         site: str | None,
         model: str,
         model_digest: str,
+        repeated: list[bool] | None = None,
     ) -> None:
-        self.paragraphs, self.keep, self.flags = paragraphs, keep, flags
+        self.paragraphs, self.keep, self.flags, self.repeated = paragraphs, keep, flags, repeated
         self.site, self.model, self.model_digest = site, model, model_digest
         self._probability, self._labels = probability, labels
 
@@ -92,10 +101,11 @@ class FilterResult:
         """The paragraphs that go."""
         gone = [index for index, keep in enumerate(self.keep) if not keep]
         predicted = predictions(self._probability[:, gone], self._labels)
-        paragraphs = self.paragraphs
+        paragraphs, repeated = self.paragraphs, self.repeated
+        reasons = [None if repeated is None else "repeated" if repeated[index] else "model" for index in gone]
         return [
-            Removed(index, paragraphs[index].start, paragraphs[index].end, paragraphs[index].text, label, probability)
-            for index, (label, probability, _) in zip(gone, predicted, strict=True)
+            Removed(index, paragraphs[index].start, paragraphs[index].end, paragraphs[index].text, label, probability, reason)
+            for index, (label, probability, _), reason in zip(gone, predicted, reasons, strict=True)
         ]
 
     @property
@@ -122,6 +132,9 @@ class FilterResult:
         out = {key: value for key, value in (record or {}).items() if key != "paragraphs"}
         out["text"] = self.text
         out["removed"] = [{**item._asdict(), "probability": round(item.probability, 6)} for item in self.removed]
+        if self.repeated is None:
+            for item in out["removed"]:
+                del item["reason"]
         if paragraphs:
             out["paragraphs"] = [
                 {"index": i, "text": p.text, "label": q.label, "probability": round(q.probability, 6), "keep": keep}
@@ -180,6 +193,7 @@ class Classifier:
         *,
         field: str = "text",
         site: str | None = None,
+        memory: SiteMemory | None = None,
         wrap: Wrap = "auto",
         allow_empty: bool | None = None,
         max_removed_share: float | None = None,
@@ -190,16 +204,25 @@ class Classifier:
             article: its text, or its paragraphs in order, or an object that has either (a mapping, a scraped item, what an
                 extractor returned …). The object is not changed.
             field: the key or the attribute of such an object.
-            site: the host it came from; passed through.
+            site: the host it came from; passed through, and needed for a memory.
+            memory: what the site repeats goes, whatever the model says; what it never showed elsewhere stays where the model is
+                not sure, see `recall.recall`; the valves act after it. The article is then counted. Results depend on what the
+                memory has seen before.
             wrap: how to treat hard-wrapped text, see `paragraph.split`.
             allow_empty, max_removed_share: instead of the model's own setting, see `policy.Policy`.
 
         Raises:
-            InputError: `article` is none of these (bytes, for one), or has no such field.
+            InputError: `article` is none of these (bytes, for one), or has no such field, or a memory is given and no site.
         """
         return next(
             self.filter_many(
-                [article], field=field, site=site, wrap=wrap, allow_empty=allow_empty, max_removed_share=max_removed_share
+                [article],
+                field=field,
+                site=site,
+                memory=memory,
+                wrap=wrap,
+                allow_empty=allow_empty,
+                max_removed_share=max_removed_share,
             )
         )
 
@@ -227,34 +250,46 @@ class Classifier:
         *,
         field: str = "text",
         site: str | None = None,
+        sites: Iterable[str | None] | None = None,
+        memory: SiteMemory | None = None,
         wrap: Wrap = "auto",
         allow_empty: bool | None = None,
         max_removed_share: float | None = None,
     ) -> Iterator[FilterResult]:
         """Filter many articles in batches; yields one result each, in order, the same as `filter` gives.
 
-        Reads ahead by about BATCH_CHARS characters. Arguments and errors as in `filter`.
+        Reads ahead by about BATCH_CHARS characters; articles read ahead are counted in the memory too. `sites` are those of the
+        articles, one each (ValueError if not), where it is not the same for all. Other arguments and errors as in `filter`.
         """
         if isinstance(articles, str | bytes):
             raise InputError("filter_many takes many articles, got one", hint="Use filter, or put the article in a list.")
         policy = self._policy(allow_empty, max_removed_share)
         run: list[Article] = []
+        hosts: list[str | None] = []
         size = 0
-        for given in articles:
+        placed = ((given, site) for given in articles) if sites is None else zip(articles, sites, strict=True)
+        for given, host in placed:
             run.append(self._article(_content(given, field), wrap))
+            hosts.append(host)
             size += len(run[-1].text) + _ARTICLE_CHARS
             if size >= BATCH_CHARS:
-                yield from self._filter_run(run, policy, site)
-                run, size = [], 0
-        yield from self._filter_run(run, policy, site)
+                yield from self._filter_run(run, policy, hosts, memory)
+                run, hosts, size = [], [], 0
+        yield from self._filter_run(run, policy, hosts, memory)
 
-    def _filter_run(self, run: list[Article], policy: Policy, site: str | None) -> Iterator[FilterResult]:
+    def _filter_run(
+        self, run: list[Article], policy: Policy, sites: list[str | None], memory: SiteMemory | None
+    ) -> Iterator[FilterResult]:
         texts = [[paragraph.text for paragraph in article.paragraphs] for article in run]
         probability = self.network.probabilities(texts)
         sizes = np.fromiter(map(len, texts), np.intp, len(texts))
         chars = np.fromiter(map(len, chain.from_iterable(texts)), np.intp, probability.shape[1])
-        _, residue, remove = candidates(probability, self.labels.kept, policy.thresholds)
+        chosen = candidates(probability, self.labels.kept, policy.thresholds)
+        recalled = recall(memory, sites, texts, chosen, self.labels.kept, policy.thresholds) if memory else None
+        _, residue, remove = chosen
         flags = apply_valves(remove, residue, chars, sizes, policy)
+        if memory and recalled:
+            recalled.add_flags(flags, memory, sites, remove, chars, sizes)
         keep = (~remove).tolist()
         begin = 0
         for number, article in enumerate(run):
@@ -265,9 +300,10 @@ class Classifier:
                 keep[begin:end],
                 flags.get(number, ()),
                 labels=self.labels.names,
-                site=site,
+                site=sites[number],
                 model=self.name,
                 model_digest=self.digest,
+                repeated=recalled.repeated[begin:end].tolist() if recalled else None,
             )
             begin = end
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
+from urllib.parse import urlsplit
 
 from trainer.errors import InputError
 from trainer.files import STDIO, open_bytes, read_byte_lines, write_whole
@@ -30,10 +31,11 @@ _NAME_BYTES = 150
 
 
 class Item(NamedTuple):
-    """A record and where it stands: file, or file:line."""
+    """A record and where it stands: file, or file:line; `host` is the site of a record that names none."""
 
     where: str
     record: Record
+    host: str | None = None
 
     @property
     def article(self) -> str | list[str]:
@@ -42,6 +44,18 @@ class Item(NamedTuple):
         if paragraphs is not None:
             return [part["text"] if isinstance(part, dict) else part for part in paragraphs]
         return str(self.record["text"])
+
+    @property
+    def site(self) -> str | None:
+        """The record's site, else the host of its URL without `www.`, else `host`."""
+        site = self.record.get("site")
+        if isinstance(site, str) and site.strip():
+            return site.strip()
+        try:
+            host = urlsplit(str(self.record.get("url") or "")).hostname
+        except ValueError:  # of a URL with a bad bracket
+            host = None
+        return host.removeprefix("www.") if host else self.host
 
 
 def read(paths: Iterable[Path], on_bad: Callable[[InputError], None] | None = None) -> Iterator[Item]:
@@ -70,6 +84,18 @@ def read(paths: Iterable[Path], on_bad: Callable[[InputError], None] | None = No
                 on_bad(error)
             else:
                 yield made
+
+
+def placed(items: Iterable[Item], site: str | None, on_bad: Callable[[InputError], None] | None = None) -> Iterator[Item]:
+    """Yield records that have a site; one that has none gets the one given, and is bad where none is given (see `read`)."""
+    for item in items:
+        if item.site or site:
+            yield item._replace(host=item.site or site)
+        else:
+            error = InputError("has neither site nor url, which --memory needs", where=item.where, hint="Add --site NAME.")
+            if on_bad is None:
+                raise error
+            on_bad(error)
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
