@@ -47,7 +47,7 @@ def command(
         str | None, typer.Option("--executable", help="The label-studio command to run instead.", metavar="FILE")
     ] = None,
     install: Annotated[bool, typer.Option("--install", help="Install Label Studio in --venv first if it is not there.")] = False,
-    wait: Annotated[float, typer.Option("--wait", help="Seconds it may take to start.", min=1)] = 300.0,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds it may take to start.", min=1)] = 600.0,
     as_json: AsJson = False,
 ) -> None:
     """Start a Label Studio in the background, for this machine alone, and say how to sign in.
@@ -79,7 +79,7 @@ def up(
     venv: Path = DEFAULT_VENV,
     executable: str | None = None,
     install: bool = False,
-    wait: float = 300.0,
+    wait: float = 600.0,
 ) -> dict[str, Any]:
     """Start Label Studio unless it runs already, and return where it is, JSON-ready; the token is not part of that."""
     from trainer.errors import InputError
