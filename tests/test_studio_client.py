@@ -36,7 +36,7 @@ def push(cli, source, monkeypatch):
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def personal(studio):
     """A personal access token, made as the account page makes it."""
     import httpx

@@ -155,7 +155,7 @@ def _some(there, name):
 
 
 def test_two_pushes_at_the_same_time_leave_no_doubles(studio, tmp_path, monkeypatch, tiny):
-    source = file(tmp_path, map(scraped, range(300)))
+    source = file(tmp_path, map(scraped, range(120)))
     name = project_name()
     with use(studio, monkeypatch) as there:
         there.create_project(title=name)
@@ -170,4 +170,4 @@ def test_two_pushes_at_the_same_time_leave_no_doubles(studio, tmp_path, monkeypa
         for thread in both:
             thread.join()
         push_articles(there, name, batch_of(source), Predictor(NEWS_LABELS, tiny))
-        assert Counter(ids(tasks_of(there, name))) == Counter(f"a{i}" for i in range(300))
+        assert Counter(ids(tasks_of(there, name))) == Counter(f"a{i}" for i in range(120))

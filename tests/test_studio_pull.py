@@ -24,6 +24,9 @@ ODD = [
     "x" * 20_000,
 ]
 
+DATA = {"key": "k", "id": "x", "paras": [{"text": "t"}]}
+REGION = {"type": "paragraphlabels", "from_name": "label"}
+
 
 @pytest.fixture
 def client(studio, monkeypatch):
@@ -270,10 +273,10 @@ def test_an_export_gives_the_same_labels_without_server_and_token(client, projec
         ("{", "bad JSON"),
         ('{"a": 1}', "expected a list of tasks"),
         ('[{"id": 1, "paras": []}]', "expected a list of tasks"),
-        ('[{"data": {"key": "k", "id": "x", "paras": [{"text": "t"}]}, "annotations": [{"result": [{"type": "paragraphlabels", "from_name": "label", "value": {}}]}]}]', "KeyError"),
+        (json.dumps([{"data": DATA, "annotations": [{"result": [{**REGION, "value": {}}]}]}]), "KeyError"),
         (None, "No such file"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_export_is_refused_in_a_line(cli, tmp_path, out, text, wanted):
     export = tmp_path / "export.json"
     if text is not None:

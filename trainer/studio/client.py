@@ -171,9 +171,14 @@ class Client:
 
         transport = self._sdk._client_wrapper.httpx_client  # the SDK's own: it keeps the access token fresh
         answer = transport.request(path, method=method, request_options=_ONCE, **content)
-        if not 200 <= answer.status_code < 300:
-            raise ApiError(status_code=answer.status_code, headers=dict(answer.headers), body=answer.text)
-        return answer.json() if answer.content else None
+        good = 200 <= answer.status_code < 300
+        try:
+            found = answer.json() if answer.content else None
+        except ValueError:
+            good, found = False, answer.text
+        if not good:
+            raise ApiError(status_code=answer.status_code, headers=dict(answer.headers), body=found)
+        return found
 
     def _read(self, ask: Callable[[], Any]) -> Any:
         patience = self._patience if self._answered else 0.0
