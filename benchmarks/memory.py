@@ -211,12 +211,12 @@ def time(model: Classifier, _: Path) -> Iterable[Table]:
 def drift(model: Classifier, _: Path) -> Iterable[Table]:
     """False alarms on steady sites, and articles until a change is flagged."""
     steady = sum(len(_alarms(model, f"s{seed}.example", 500, seed)) for seed in range(20))
-    yield peers.table(f"steady sites: {steady} alarms in {20 * 500:,} articles of 20 sites")
+    print(f"steady sites: {steady} alarms in {20 * 500:,} articles of 20 sites")
     title = "changed layouts, 60 each: articles from the change to the alarm"
     table = peers.table(
         title, "new layout", "removed before", "removed after", "median", "90 %", "most", "within 30", "alarms before"
     )
-    for name, layout in (("more lines between paragraphs", BUSY), ("the same, and more teasers", CROWDED)):
+    for name, layout in (("more lines between paragraphs", BUSY), ("the same, and teasers with summaries", CROWDED)):
         delays, early = [], 0
         shares: tuple[list[float], list[float]] = ([], [])
         for seed in range(60):
@@ -242,8 +242,8 @@ def _alarms(
     """Return the numbers of the articles at which a stretch of flagged ones begins."""
     results = remembered(model, site, [a.paragraphs for a in simulate(site, articles, seed, changes_at=change, new=layout)])
     if shares and change:
-        shares[0].extend(result.removed_share for result in results[20:change])
-        shares[1].extend(result.removed_share for result in results[change:])
+        shares[0].extend(len(result.removed) / len(result.paragraphs) for result in results[20:change])
+        shares[1].extend(len(result.removed) / len(result.paragraphs) for result in results[change:])
     flagged = [False, *("drift" in result.flags for result in results)]
     return [number for number, (before, now) in enumerate(pairwise(flagged)) if now and not before]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from commands import files, read, refuse, spawn, succeed
-from simulated_site import CROWDED, simulate
+from simulated_site import BUSY, simulate
 from small import write
 from test_recall import HOUSE, TEASER, article
 
@@ -97,7 +97,7 @@ def test_a_file_that_is_no_memory_is_refused(cli, source, tmp_path):
 @pytest.fixture(scope="module")
 def redesigned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of the articles of a site whose layout changes after 80 of them."""
-    pages = simulate(SITE, 120, 5, changes_at=80, new=CROWDED)
+    pages = simulate(SITE, 120, 5, changes_at=80, new=BUSY)
     items = [{"id": str(n), "site": SITE, "text": "\n".join(page.paragraphs), "n": n} for n, page in enumerate(pages)]
     return write(tmp_path_factory.mktemp("redesign") / "in.jsonl", items)
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from simulated_site import CROWDED, SimulatedArticle, simulate
+from simulated_site import BUSY, SimulatedArticle, simulate
 
 import trainer
 from trainer import Classifier, FilterResult
@@ -88,8 +88,8 @@ def test_a_changed_layout_is_told_within_thirty_articles(news_model: Classifier,
     delays = []
     with SiteMemory(tmp_path / "m.sqlite") as memory:
         for number in range(50):
-            site, change = f"c{number}.example", 60 + number
-            pages = [page.paragraphs for page in simulate(site, change + 30, 11, changes_at=change, new=CROWDED)]
+            site, change = f"c{number}.example", 60 + 3 * number
+            pages = [page.paragraphs for page in simulate(site, change + 30, 11, changes_at=change, new=BUSY)]
             drifted = [False, *("drift" in result.flags for result in news_model.filter_many(pages, site=site, memory=memory))]
             alarms = [i for i, (before, now) in enumerate(pairwise(drifted)) if now and not before]
             delays.append(next((at - change + 1 for at in alarms if at >= change), 999))

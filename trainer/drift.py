@@ -16,7 +16,7 @@ _UNIT = np.dtype("<u2")
 
 
 class Drift:
-    """Watches the share of an article's characters that goes, article by article, and says when it has changed.
+    """Watches the share of an article's paragraphs that goes, article by article, and says when it has changed.
 
     Each share is ranked among those of the site's last WINDOW articles. On a steady site ranks are uniform whatever the shares'
     distribution, many zeros included, so one setting fits all sites (sequential ranks: McDonald, 1990, Naval Research

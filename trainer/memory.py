@@ -126,7 +126,7 @@ class SiteMemory:
         return self.look(site, paragraphs).share
 
     def track(self, site: str, removed_share: float) -> bool:
-        """Take the share of an article's characters that went, 0 to 1; return whether to flag it, see `drift.Drift`."""
+        """Take the share of an article's paragraphs that went, 0 to 1; return whether to flag it, see `drift.Drift`."""
         with self._using(site):
             batch = self._batch(site)
             batch.shares.append(removed_share)

@@ -56,7 +56,7 @@ class Batch:
 
 
 class SiteStatistics(NamedTuple):
-    """What is stored of a site; `removed_share` is the usual one of its articles, `None` where too few were filtered."""
+    """What is stored of a site; `removed_share` is the usual share of paragraphs that go, `None` where too few were filtered."""
 
     site: str
     articles: int
@@ -180,10 +180,10 @@ def _use_log(db: sqlite3.Connection) -> None:
 
 
 def _add(db: sqlite3.Connection, name: str, batch: Batch) -> None:
-    db.execute("INSERT INTO site (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+    db.execute("INSERT INTO site (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (name,))
     site, articles, data = db.execute("SELECT id, articles, drift FROM site WHERE name = ?", (name,)).fetchone()
     db.executemany(
-        "INSERT INTO paragraph VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET df = df + excluded.df",
+        "INSERT INTO paragraph VALUES (?, ?, ?, ?) ON CONFLICT (site, fingerprint) DO UPDATE SET df = df + excluded.df",
         [(site, number, *known) for number, known in sorted(batch.paragraphs.items())],
     )
     drift = Drift.from_bytes(data)  # other processes may have added to it

@@ -289,7 +289,7 @@ class Classifier:
         _, residue, remove = chosen
         flags = apply_valves(remove, residue, chars, sizes, policy)
         if memory and recalled:
-            recalled.add_flags(flags, memory, sites, remove, chars, sizes)
+            recalled.add_flags(flags, memory, sites, remove, sizes)
         keep = (~remove).tolist()
         begin = 0
         for number, article in enumerate(run):

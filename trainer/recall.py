@@ -36,21 +36,20 @@ class Recalled(NamedTuple):
         memory: SiteMemory,
         sites: Sequence[str | None],
         remove: NDArray[np.bool_],
-        chars: Index,
         sizes: Index,
     ) -> None:
-        """Add `unseen` and `drift` to the articles' flags; the memory takes the share of each counted one that went.
+        """Add `unseen` and `drift` to the articles' flags; the memory takes the removal share of each counted one.
 
         Args:
-            flags: {number of an article: its flags}, changed. remove, chars, sizes: as in `policy.apply_valves`, after it.
+            flags: {number of an article: its flags}, changed. remove, sizes: as in `policy.apply_valves`, after it.
         """
-        ends = np.cumsum(sizes)
-        gone, total = (np.append(0, np.cumsum(x)) for x in (chars * remove, chars))
-        for number, (site, begin, end) in enumerate(zip(sites, ends - sizes, ends, strict=True)):
+        begin = 0
+        for number, (site, size) in enumerate(zip(sites, sizes.tolist(), strict=True)):
             more: tuple[str, ...] = ("unseen",) if number in self.unseen else ()
-            share = (gone[end] - gone[begin]) / max(total[end] - total[begin], 1)
-            if self.counted[number] and memory.track(site or "", float(share)):
+            gone = int(np.count_nonzero(remove[begin : begin + size]))
+            if self.counted[number] and size and memory.track(site or "", gone / size):
                 more += ("drift",)
+            begin += size
             if more:
                 flags[number] = flags.get(number, ()) + more
 
@@ -65,8 +64,10 @@ def recall(
 ) -> Recalled:
     """Look articles up and count them, one after the other; change `chosen.reached` in place.
 
-    What the site repeats goes. A removal is taken back where the model is not sure of it (odds below SURE times those of the
-    threshold), the paragraph is PROSE characters or longer, and an otherwise WELL_KNOWN site has never shown it elsewhere.
+    What the site repeats goes: what stands in `memory.repeated` of its articles or more, whatever the model says, and what stands
+    in MIN_DF of them if its likeliest label is residue. A removal is taken back where the model is not sure of it (odds below
+    SURE times those of the threshold), the paragraph is PROSE characters or longer, and a WELL_KNOWN site has never shown it
+    elsewhere.
 
     Args:
         sites: one for each article. chosen: of the paragraphs of all articles. kept, thresholds: as in `policy.candidates`.

@@ -170,7 +170,9 @@ def filter(
         for item, result in _filtered(classifier, items, **options):
             tally.add(result)
             if folder and "drift" in result.flags:
-                folder.add(str(item.site), item.record, f"drift: {result.removed_share:.0%} of its characters went")
+                folder.add(
+                    str(item.site), item.record, f"drift: {len(result.removed)} of {len(result.paragraphs)} paragraphs went"
+                )
             why = (
                 explain(classifier, [p.text for p in result.paragraphs], [r.index for r in result.removed])
                 if with_explanations

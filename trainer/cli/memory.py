@@ -17,7 +17,7 @@ def command(
     file: Annotated[Path, typer.Argument(help="Site memory, as made by trainer filter --memory.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a site memory knows: of each site articles, paragraphs, and the share of the text that usually goes.
+    """Show what a site memory knows: of each site articles, distinct paragraphs, and the share of an article's that usually goes.
 
     Counts are of the latest articles; those of copies are not among them. Nothing can be read from the file but hashes.
 
