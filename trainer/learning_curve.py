@@ -100,8 +100,8 @@ def learning_curve(
 ) -> LearningCurve:
     """Cross-validate on growing parts of the training side's sites, smaller ones within larger ones, and extrapolate.
 
-    The intervals cover which sites are tested (bootstrap) and, for what is expected, how far the points lie off the law. They do
-    not cover that the law itself may be wrong, so look no further ahead than about what there is already.
+    The intervals cover which sites there are (bootstrap) and, for what is expected, how far the points lie off the law, but not
+    that the law itself may be wrong: look no further ahead than about what there is already.
 
     Args:
         dataset: labelled articles. config: settings, FAST for quick ones. more: further articles, like those there are.
@@ -176,9 +176,12 @@ def _extrapolated(
     law = fit_law(articles, f1[:, 0])
     freedom = max(1, articles.size - len(law))
     spread = float(np.sqrt(((law(articles) - f1[:, 0]) ** 2).sum() / freedom))
-    laws = [law] + [fit_law(articles, column + rng.normal(0, spread, column.size)) for column in f1[:, 1:].T]
+    # Each point with a draw of sites of its own: other sites to train on would move the points about as much.
+    draws = rng.permuted(f1[:, 1:], axis=1)
+    laws = [law] + [fit_law(articles, column + rng.normal(0, spread, column.size)) for column in draws.T]
     gain = np.array([float(own(articles[-1] + more) - own(articles[-1])) for own in laws])
-    return law, interval(np.minimum(f1[-1] + gain, 1.0)), interval(gain)
+    last = np.append(f1[-1, 0], draws[-1])
+    return law, interval(np.minimum(last + gain, 1.0)), interval(gain)
 
 
 def fit_law(articles: NDArray[np.float64], f1: NDArray[np.float64]) -> Law:

@@ -121,11 +121,9 @@ def read_pool(items: Iterable[Item], model: Classifier, known: Known) -> Pool:
             yield own
 
     for run in _runs(texts()):
-        probability = model.predict_proba(run)
-        doubt = -(probability * np.log(probability + _TINY)).sum(axis=1)
-        begin = np.cumsum([0, *map(len, run[:-1])])
-        expected.extend(np.add.reduceat(probability, begin, axis=0).ravel().tolist())
-        entropy.extend(np.add.reduceat(doubt, begin).tolist())
+        summed, doubt = sums(model.predict_proba(run), np.array([len(article) for article in run]))
+        expected.extend(summed.ravel().tolist())
+        entropy.extend(doubt.tolist())
     return Pool(
         np.array(place, np.intp),
         np.array(site, np.intp),
@@ -137,6 +135,20 @@ def read_pool(items: Iterable[Item], model: Classifier, known: Known) -> Pool:
         model.labels.names,
         dict(left_out),
     )
+
+
+def sums(probability: Matrix, sizes: Index) -> tuple[Matrix, NDArray[np.float64]]:
+    """Add up, for each article, each label's probabilities and the entropies of its paragraphs.
+
+    Args:
+        probability: [paragraphs of all articles, labels]. sizes: [articles] paragraphs of each, at least one.
+
+    Returns:
+        `expected` and `entropy` of a pool.
+    """
+    entropy = -(probability * np.log(probability + _TINY)).sum(axis=1)
+    begin = np.cumsum([0, *sizes[:-1]])
+    return np.add.reduceat(probability, begin, axis=0), np.add.reduceat(entropy, begin)
 
 
 def _reason_against(record: Record, texts: Sequence[str], sketch: MinHash, known: Known) -> str:

@@ -35,7 +35,7 @@ def command(
     """Tell what the next 100 articles are worth, and for which label.
 
     Trains on an eighth, a quarter, half and all of the sites, tests on sites left out, and draws a power law through the
-    figures. Ranges are 95 %: over the sites tested and over how far the figures lie off the law. The small settings make the
+    figures. Ranges are 95 %: over the sites there are and over how far the figures lie off the law. The small settings make the
     figures lower than those of `trainer evaluate`; it is the rise that counts.
 
     Example: trainer labels curve labels/mine.jsonl --out curve.png
