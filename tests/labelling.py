@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from small import write
 from studio_server import Studio
 
-from trainer.studio import interface
+from trainer.studio import interface, server
 from trainer.studio.client import Client, Task
 
 NAMES = count(1)
@@ -95,3 +98,27 @@ def versions(tasks: Sequence[Task]) -> Iterator[list[str]]:
     """Yield the model versions of the predictions of each task."""
     for task in tasks:
         yield [prediction["model_version"] for prediction in task["predictions"]]
+
+
+def kill(studio: Studio) -> None:
+    """Kill a server as a power cut would."""
+    noted = server.find(studio.data)
+    assert noted is not None
+    parent = psutil.Process(noted.pid)
+    for process in (*parent.children(recursive=True), parent):
+        process.kill()
+    psutil.wait_procs([parent], timeout=10)
+
+
+def kill_and_restart(studio: Studio, seconds: float = 0.0) -> threading.Thread:
+    """Kill a server after some seconds and start it again at the same address, in the background."""
+
+    def run() -> None:
+        time.sleep(seconds)
+        kill(studio)
+        time.sleep(1)
+        studio.start()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from small import ROOT
@@ -19,6 +19,7 @@ PLACE = ROOT / ".studio"
 EXECUTABLE = PLACE / "venv" / "bin" / "label-studio"
 TEMPLATE = PLACE / "template"
 ACCOUNT = Account("tests@example.com", "a-password-of-the-tests", "00112233445566778899aabbccddeeff00112233")
+START_SECONDS = 600.0  # on a machine that has much else to do
 REQUIRED = os.environ.get("TRAINER_REQUIRE_STUDIO") == "1" or os.environ.get("CI", "").lower() == "true"
 
 
@@ -35,11 +36,18 @@ class Studio:
 
     def start(self) -> None:
         """Start it, at the same address every time."""
-        server.start(EXECUTABLE, self.data, self.port, account=ACCOUNT, environ=self.environ)
+        server.start(EXECUTABLE, self.data, self.port, account=ACCOUNT, seconds=START_SECONDS, environ=self.environ)
 
     def stop(self) -> None:
         """Stop it; its data stay."""
         server.stop(self.data)
+
+    def ask(self, method: str, path: str, **content: Any) -> Any:
+        """Return what its programming interface answers, as the account of the tests."""
+        import httpx
+
+        headers = {"Authorization": f"Token {self.token}"}
+        return httpx.request(method, f"{self.url}{path}", headers=headers, timeout=120, **content).raise_for_status().json()
 
 
 def free_port() -> int:

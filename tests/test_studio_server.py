@@ -49,9 +49,7 @@ def sign_in(url: str, username: str, password: str) -> bool:
 
 
 def test_the_server_of_the_tests_answers(studio):
-    from label_studio_sdk.client import LabelStudio
-
-    assert LabelStudio(base_url=studio.url, api_key=studio.token).users.whoami().email == studio.username
+    assert studio.ask("GET", "/api/current-user/whoami")["email"] == studio.username
 
 
 def test_up_status_and_down_with_a_new_account(studio_data):
@@ -62,7 +60,7 @@ def test_up_status_and_down_with_a_new_account(studio_data):
     try:
         url = f"http://127.0.0.1:{port}"
         assert f"up: {url} (process " in started.out
-        assert f"{url}/user/account/personal-access-token" not in started.out
+        assert f"{url}/user/account" not in started.out
         assert "token: accepted" in started.out
         assert "1 news, 2 fundraising, 3 navigation, 4 caption" in started.out
 
@@ -101,7 +99,12 @@ def test_up_status_and_down_with_a_new_account(studio_data):
 def test_a_running_server_is_not_started_again(studio):
     result = succeed(run("up", "--data", studio.data, "--executable", EXECUTABLE))
     assert f"already up: {studio.url}" in result.out
-    assert f"take a personal access token from {studio.url}/user/account/" in result.out
+    assert f"create a personal access token at {studio.url}/user/account " in result.out
+
+
+def test_no_account_is_made_while_the_server_runs(studio):
+    assert run("up", "--data", studio.data, "--username", studio.username.upper()).code == 0
+    refuse(run("up", "--data", studio.data, "--username", "new@example.com"), "new@example.com", "trainer studio down")
 
 
 def test_a_token_that_the_server_does_not_take_is_said(studio):

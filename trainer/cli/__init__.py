@@ -12,7 +12,7 @@ _EXTRAS = {
     "sklearn": "train", "pandas": "train", "scipy": "train", "joblib": "train", "datasketch": "train",
     "pydantic": "train", "threadpoolctl": "train",
     "label_studio_sdk": "studio", "cleanlab": "studio", "krippendorff": "studio", "tenacity": "studio",
-    "fastapi": "studio", "uvicorn": "studio", "psutil": "studio",
+    "fastapi": "studio", "uvicorn": "studio", "psutil": "studio", "httpx": "studio",
     "pyarrow": "bulk", "lxml": "html",
 }  # fmt: skip
 

@@ -40,7 +40,7 @@ class UnansweredError(ServerError):
 class Client:
     """A Label Studio that answers to a token; a context manager, which closes the connection.
 
-    Reading is tried again for PATIENCE seconds where the server does not answer. Writing is not: what it raises then,
+    Reading is tried again for `patience` seconds where the server does not answer. Writing is not: what it raises then,
     `UnansweredError`, asks to look first what was done.
 
     Args:
@@ -50,7 +50,7 @@ class Client:
         InputError: an address or token that cannot be one. Methods raise ServerError.
     """
 
-    def __init__(self, url: str, token: str, *, note: Note = lambda _: None, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, token: str, *, note: Note = lambda _: None, patience: float = 0.0) -> None:
         import httpx
         import label_studio_sdk
 
@@ -171,9 +171,14 @@ class Client:
 
         transport = self._sdk._client_wrapper.httpx_client  # the SDK's own: it keeps the access token fresh
         answer = transport.request(path, method=method, request_options=_ONCE, **content)
-        if not 200 <= answer.status_code < 300:
-            raise ApiError(status_code=answer.status_code, headers=dict(answer.headers), body=answer.text)
-        return answer.json() if answer.content else None
+        good = 200 <= answer.status_code < 300
+        try:
+            found = answer.json() if answer.content else None
+        except ValueError:
+            good, found = False, answer.text
+        if not good:
+            raise ApiError(status_code=answer.status_code, headers=dict(answer.headers), body=found)
+        return found
 
     def _read(self, ask: Callable[[], Any]) -> Any:
         patience = self._patience if self._answered else 0.0
@@ -189,7 +194,10 @@ class Client:
             before_sleep=say,
             reraise=True,
         )
-        return retrying(self._write, ask)
+        try:
+            return retrying(self._write, ask)
+        except UnansweredError as error:
+            raise ServerError(error.cause, where=error.where, hint=error.hint) from None
 
     def _write(self, ask: Callable[[], Any]) -> Any:
         try:
@@ -257,7 +265,7 @@ def connect(url: str | None = None, token_file: Path | None = None, *, note: Not
         token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
         raise InputError("no token for Label Studio", where=str(token_file or ""), hint=_GET_TOKEN)
-    return Client(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL, token, note=note)
+    return Client(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL, token, note=note, patience=PATIENCE)
 
 
 def _without_account(url: str) -> str:

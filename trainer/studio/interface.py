@@ -18,6 +18,8 @@ CONTROL, OBJECT = "label", "text"  # names in the interface; regions refer to th
 REGION = "paragraphlabels"
 OURS = "trainer:"  # all model versions of the toolkit begin so
 LINKS = ("https://", "http://")
+# What Label Studio shows of every dialogue: times that an article has not, and a choice of speakers.
+_HIDDEN = '[class^="time--"], [class*="authorFilter"] { display: none }'
 SEED = f"{OURS}seed"  # version of regions that no model made
 
 
@@ -42,6 +44,7 @@ class Region(NamedTuple):
 def config(labels: LabelSet) -> str:
     """Return the labelling configuration: the article's paragraphs, each with the labels, their colours and hotkeys."""
     view = ElementTree.Element("View")
+    ElementTree.SubElement(view, "Style").text = _HIDDEN
     ElementTree.SubElement(view, "Header", value="$title", size="4")
     ElementTree.SubElement(view, "Header", value="$review", size="6")
     control = ElementTree.SubElement(view, "ParagraphLabels", name=CONTROL, toName=OBJECT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ def pull(client: Client, title: str, labels: LabelSet, *, tick: Tick = lambda *_
     """
     found = client.projects(title)
     if len(found) != 1:
-        hint = "Rename one of them in Label Studio." if found else "See the projects there, or push articles first."
+        hint = "Rename one of them in Label Studio." if found else f"Create it: trainer labels push ARTICLES --project {title!r}"
         raise ServerError(f"{len(found) or 'no'} projects are called {title!r}", where=client.url, hint=hint)
     annotators = client.annotators()
     return collect(_annotated(client, found[0]["id"], tick), labels, annotators)
@@ -90,8 +91,6 @@ def read_export(path: Path, labels: LabelSet) -> Harvest:
     Raises:
         InputError: the file cannot be read or is not such an export.
     """
-    import json
-
     hint = "Export the project as JSON (not JSON-MIN) in Label Studio."
     try:
         tasks = json.loads(path.read_bytes())

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from trainer.errors import ConfigError, InputError, ServerError
+from trainer.errors import InputError
 from trainer.model import Classifier, Prediction, predictions
 from trainer.schema import LabelSet
 from trainer.studio import interface
 from trainer.studio.articles import Article
 from trainer.studio.client import Client, Note, UnansweredError, tasks_filter
+from trainer.studio.project import check_seeds, find_or_create
 
 BATCH_TASKS, BATCH_CHARS = 200, 2_000_000  # of one request
-TITLE_CHARS = (3, 50)  # what Label Studio allows
 ATTEMPTS = 4  # in a row that brought nothing further
 
 Tick = Callable[[str, int, int], None]
@@ -53,14 +52,6 @@ class _Stored(NamedTuple):
     touched: bool  # has annotations
 
 
-def check_model(model: Classifier, labels: LabelSet) -> None:
-    """Raise ConfigError where a model would give a label that the label set has not."""
-    unknown = [name for name in model.labels.names if name not in labels.index]
-    if unknown:
-        cause = f"the model {model.name} gives labels that the label set has not: {', '.join(unknown)}"
-        raise ConfigError(cause, hint="Name the configuration it was trained with (--config), or another --model.")
-
-
 def push(
     client: Client,
     title: str,
@@ -90,22 +81,19 @@ def push(
         InputError: a prediction does not fit. ServerError: the server refuses, is away for long, or the project's label
             set or interface does not fit.
     """
-    project = _project(client, title, predictor.labels, guidelines, renew=renew_guidelines)
-    _check_versions(client, project["id"], predictor)
+    project = find_or_create(client, title, predictor.labels, guidelines, renew=renew_guidelines)
+    if predictor.model is None:
+        check_seeds(client, project["id"])
     work = _Work(client, project["id"], project["label_config"], predictor, tick)
-    failures = in_a_row = before = 0
-    while True:
+    failures, before, done = 0, 0, False
+    while not done:
         try:
-            work.do(articles)
-            break
+            done = work.do(articles)
         except UnansweredError as error:
-            in_a_row = in_a_row + 1 if work.sent == before else 1
-            failures, before = failures + 1, work.sent
-            if in_a_row >= ATTEMPTS:
+            failures, before = failures + 1 if work.sent == before else 1, work.sent
+            if failures >= ATTEMPTS:
                 raise
             note(f"{error.cause}; looking what was done before going on")
-    if failures:  # what was on its way when the server failed may have arrived since
-        work.do(articles)
     if not work.shown:
         note(f"the project does not show our predictions: choose {predictor.version} in its settings, under Annotation")
     return {
@@ -121,70 +109,6 @@ def push(
     }
 
 
-def _project(client: Client, title: str, labels: LabelSet, guidelines: str, *, renew: bool) -> dict[str, Any]:
-    """Return the project of this title, with these labels; create it where missing."""
-    if not TITLE_CHARS[0] <= len(title) <= TITLE_CHARS[1]:
-        raise InputError(f"a project's name has {TITLE_CHARS[0]} to {TITLE_CHARS[1]} characters", where=title[:80])
-    instruction = {"expert_instruction": interface.instruction(labels, guidelines), "show_instruction": True}
-    found = client.projects(title)
-    if not found:
-        failed = None
-        try:
-            client.create_project(title=title, label_config=interface.config(labels), **instruction)
-        except UnansweredError as error:  # it may have been created all the same
-            failed = error
-        found = client.projects(title)
-        if failed and not found:
-            raise failed
-    if len(found) != 1:
-        hint = "Rename one of them in Label Studio, or choose another --project."
-        raise ServerError(f"{len(found)} projects are called {title!r}", where=client.url, hint=hint)
-    project = found[0]
-    wanted = _config(client, project, labels)
-    changes: dict[str, Any] = {} if wanted == project["label_config"] else {"label_config": wanted}
-    if renew and project["expert_instruction"] != instruction["expert_instruction"]:
-        changes |= instruction
-    if changes:
-        client.update_project(project["id"], **changes)
-    return {**project, **changes}
-
-
-def _config(client: Client, project: Mapping[str, Any], labels: LabelSet) -> str:
-    """Return the project's configuration with these labels; the same where it has them.
-
-    Raises:
-        ServerError: annotations use labels that would go. Label Studio itself would let some of them go.
-    """
-    xml = str(project["label_config"])
-    if interface.is_blank(xml):
-        return interface.config(labels)
-    shown = interface.shown_labels(xml)
-    if shown == interface.wanted_labels(labels):
-        return xml
-    used = Counter(_labels_used(client, project["id"])) if shown.keys() - labels.index.keys() else Counter()
-    orphaned = [f"{label} ({used[label]:,} annotation{'s' * (used[label] != 1)})" for label in shown if label in used]
-    orphaned = [text for text in orphaned if text.partition(" (")[0] not in labels.index]
-    if orphaned:
-        cause = f"the label set lacks labels that annotations of the project use: {', '.join(orphaned)}"
-        raise ServerError(cause, hint="Name the --config with these labels, or choose another --project.")
-    return interface.with_labels(xml, labels)
-
-
-def _labels_used(client: Client, project: int) -> Iterator[str]:
-    """Yield the labels of each annotation."""
-    for page, _ in client.tasks(project, whole=True):
-        for annotation in (annotation for task in page for annotation in task["annotations"]):
-            yield from {label for region in interface.regions(annotation["result"]) for label in region.labels}
-
-
-def _check_versions(client: Client, project: int, predictor: Predictor) -> None:
-    """Refuse to seed where a model has predicted: Label Studio would show the one or the other."""
-    ours = [version for version in client.model_versions(project) if interface.is_ours(version)]
-    if predictor.model is None and any(version != interface.SEED for version in ours):
-        cause = f"the project has regions made by a model ({ours[0]}); without a model, its articles would lose them"
-        raise ServerError(cause, hint="Push articles that are to be labelled blind to a project of their own.")
-
-
 class _Work:
     """One push; `do` may be called again after a failure and goes on from what the server has."""
 
@@ -195,24 +119,25 @@ class _Work:
         self.shown = False
         self._looked = False
 
-    def do(self, articles: Sequence[Article]) -> None:
-        """Do what is missing."""
-        stored = self._stored()
+    def do(self, articles: Sequence[Article]) -> bool:
+        """Do what is missing; return whether nothing came from elsewhere meanwhile, as the rest of a stopped push may."""
+        stored, there = self._stored()
         if not self._looked:
             self.known = {key: tasks[0].digest for key, tasks in stored.items()}
             self._looked = True
         self._check_ids(stored, articles)
-        self._delete_doubles(stored)
+        deleted = self._delete_doubles(stored)
         new = [article for article in articles if article.key not in stored]
         done = len(articles) - len(new)
         for batch in _batches(new):
             self._import(batch)
             done += len(batch)
             self._tick("articles", done, len(articles))
-        self._replace_predictions(len(stored) + len(new))
+        ours = sum(map(len, stored.values())) - deleted + len(new)
+        return self._replace_predictions(ours) <= there - deleted + len(new)
 
-    def _stored(self) -> dict[str, list[_Stored]]:
-        """Return the project's tasks by key."""
+    def _stored(self) -> tuple[dict[str, list[_Stored]], int]:
+        """Return the project's tasks of ours by key, and the number of all."""
         stored: dict[str, list[_Stored]] = {}
         seen = 0
         for page, left in self._client.tasks(self._project):
@@ -223,7 +148,7 @@ class _Work:
                     stored.setdefault(data["key"], []).append(_Stored(task["id"], data["id"], str(data.get("digest")), touched))
             seen += len(page)
             self._tick("looking what is there", seen, seen + left - len(page))
-        return stored
+        return stored, seen
 
     def _check_ids(self, stored: Mapping[str, Sequence[_Stored]], articles: Sequence[Article]) -> None:
         """Refuse an id under two keys: a label file holds each id once."""
@@ -233,13 +158,18 @@ class _Work:
                 cause = f"the project has an article {article.data['id']!r} of another site"
                 raise InputError(cause, where=article.where, hint="Give the articles different ids.")
 
-    def _delete_doubles(self, stored: Mapping[str, Sequence[_Stored]]) -> None:
-        """Delete tasks that stand twice, as two pushes at the same time leave them; never one that somebody worked on."""
+    def _delete_doubles(self, stored: Mapping[str, Sequence[_Stored]]) -> int:
+        """Delete tasks that stand twice, as two pushes at the same time leave them; never one that somebody worked on.
+
+        Returns:
+            How many.
+        """
         doubled = [sorted(tasks, key=lambda task: not task.touched) for tasks in stored.values() if len(tasks) > 1]
         surplus = [task.id for _, *others in doubled for task in others if not task.touched and not self._drafted(task.id)]
         if surplus:
             self._client.delete_tasks(self._project, surplus)
             self.deleted += len(surplus)
+        return len(surplus)
 
     def _drafted(self, task: int) -> bool:
         """Return whether somebody has begun to label a task."""
@@ -258,8 +188,15 @@ class _Work:
             interface.check_prediction(self._xml, prediction)
         return made
 
-    def _replace_predictions(self, tasks: int) -> None:
-        """Let all tasks have predictions of this version, show it, and then delete the older ones of ours."""
+    def _replace_predictions(self, tasks: int) -> int:
+        """Let all tasks have predictions of this version, show it, and then delete the older ones of ours.
+
+        Args:
+            tasks: how many there are of ours.
+
+        Returns:
+            The number of all tasks in the project.
+        """
         versions = self._client.model_versions(self._project)
         if versions.get(self._predict.version, 0) < tasks:
             self._add_predictions()
@@ -272,6 +209,7 @@ class _Work:
         for version in versions:
             if interface.is_ours(version) and version != self._predict.version:
                 self._client.delete_predictions(self._project, version)
+        return int(project["task_number"])
 
     def _add_predictions(self) -> None:
         lacking = tasks_filter("predictions_model_versions", "not_contains", [self._predict.version], "List")

@@ -95,13 +95,14 @@ def push(
     from trainer.config import load_config
     from trainer.errors import ConfigError
     from trainer.studio import articles, client, push
+    from trainer.studio.project import check_model
 
     if no_model and model is not None:
         raise ConfigError("--no-model and --model exclude each other", hint="Give one of them.")
     settings = load_config(config)
     classifier = None if no_model else artifact.load(model)
     if classifier:
-        push.check_model(classifier, settings.label_set)
+        check_model(classifier, settings.label_set)
     text = _guidelines(guidelines)
     predictor = push.Predictor(settings.label_set, classifier)
     with client.connect(url, token_file, note=say) as server, ticker() as tick:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from trainer.studio.server import Account
 
 NAME = "up"
-TOKEN_PAGE = "/user/account/personal-access-token"  # noqa: S105 - of Label Studio
 
 
 def command(
@@ -90,6 +89,9 @@ def up(
     if state == "unhealthy" and running:
         hint = f"Stop it: trainer studio down --data {data}"
         raise InputError(f"Label Studio runs (process {running.pid}) and does not answer", where=running.url, hint=hint)
+    if running and username and username.lower() not in (server.accounts(data, os.environ) or [username.lower()]):
+        hint = f"Stop it first: trainer studio down --data {data}"
+        raise InputError("an account is made when Label Studio starts, and it runs already", where=username, hint=hint)
     token = _token(token_file)
     new = running is None
     if running is None:
@@ -176,7 +178,7 @@ def _waiting(message: str) -> Iterator[None]:
 def _show(found: dict[str, Any]) -> None:
     from trainer.schema import NEWS_LABELS
 
-    personal = f"take a personal access token from {found['url']}{TOKEN_PAGE} and export it as LABEL_STUDIO_API_KEY"
+    personal = f"create a personal access token at {found['url']}/user/account and export it as LABEL_STUDIO_API_KEY"
     tokens = {
         "accepted": "accepted; trainer labels push can go on",
         "refused": f"refused: it becomes an account's token only when the account is made. Instead, {personal}",
