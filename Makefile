@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench quality clean
+.PHONY: demo test lint bench quality extractors clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -27,7 +27,7 @@ demo: .venv/ready  ## train a quick model on labels/, evaluate, filter the four 
 	$(BIN)/trainer evaluate labels --config configs/fast.toml
 	$(BIN)/trainer filter seeds --model models/demo --diff
 
-test: .venv/ready-dev .studio/template  ## run all tests; those with Label Studio share a server in one worker
+test: .venv/ready-dev .studio/template extractors  ## run all tests; those with Label Studio share a server in one worker
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: .venv/ready-dev  ## ruff and mypy
@@ -44,5 +44,13 @@ quality: .venv/ready-dev  ## quality table on annotated pages, with peers and ab
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/quality.py
 
+extractors: .extractors/trafilatura/ready .extractors/newspaper4k/ready .extractors/resiliparse/ready  ## what the tests of extractors need
+
+# Each in an environment of its own: what they pin does not agree.
+.extractors/%/ready: tests/extractors/%.txt
+	$(PYTHON) -m venv .extractors/$*/venv
+	.extractors/$*/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
 clean:
-	rm -rf .venv .studio/venv .studio/template models/demo build dist
+	rm -rf .extractors .venv .studio/venv .studio/template models/demo build dist

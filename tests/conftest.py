@@ -25,7 +25,7 @@ QUICK = (
     "text.min_kind=20",
     "context.width=16",
     "context.head=16",
-    "context.epochs=10",
+    "context.epochs=30",
     "inner_folds=3",
     "evaluation.resamples=10",
 )

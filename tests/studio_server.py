@@ -19,7 +19,6 @@ PLACE = ROOT / ".studio"
 EXECUTABLE = PLACE / "venv" / "bin" / "label-studio"
 TEMPLATE = PLACE / "template"
 ACCOUNT = Account("tests@example.com", "a-password-of-the-tests", "00112233445566778899aabbccddeeff00112233")
-START_SECONDS = 600.0  # on a machine that has much else to do
 REQUIRED = os.environ.get("TRAINER_REQUIRE_STUDIO") == "1" or os.environ.get("CI", "").lower() == "true"
 
 
@@ -36,7 +35,7 @@ class Studio:
 
     def start(self) -> None:
         """Start it, at the same address every time."""
-        server.start(EXECUTABLE, self.data, self.port, account=ACCOUNT, seconds=START_SECONDS, environ=self.environ)
+        server.start(EXECUTABLE, self.data, self.port, account=ACCOUNT, environ=self.environ)
 
     def stop(self) -> None:
         """Stop it; its data stay."""

@@ -204,6 +204,14 @@ def test_other_labels_than_the_bases_are_refused_with_the_next_step(base, pages)
         adapt(base, pages, load_config("configs/five-labels.toml"))
 
 
+def test_nothing_to_learn_from_is_refused_with_the_next_step(base, tmp_path):
+    with pytest.raises(InputError, match=r"no paragraph is labelled.*Label some"):
+        mine(tmp_path / "m.jsonl", page(0, labelled=False))
+    unlabelled = replace(mine(tmp_path / "n.jsonl", page(0)).articles[0], labels=(None,) * len(page(0)["paragraphs"]))
+    with pytest.raises(InputError, match=r"could learn from.*Label some"):
+        adapt(base, Dataset((unlabelled,)), SETTINGS)
+
+
 def test_thresholds_stay_until_there_is_news_enough(base, pages):
     few, many = (adapt(base, pages, config(f"adapt.min_news_chars={chars}")) for chars in (100_000, 100))
     assert few.policy == base.policy

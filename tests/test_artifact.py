@@ -159,7 +159,7 @@ def test_kinds_are_saved_and_loaded(model: Classifier, tmp_path: Path) -> None:
 def test_a_model_of_format_1_is_refused_with_the_next_step(model_folder: Path, tmp_path: Path) -> None:
     data = (model_folder / WEIGHTS).read_bytes()
     (tmp_path / WEIGHTS).write_bytes(corruptions.signed(data, lambda item, _: item.update(format=1)))
-    with pytest.raises(ArtifactError, match=r"has FORMAT 1; this version reads 2.*train the model anew"):
+    with pytest.raises(ArtifactError, match=r"has FORMAT 1; this version reads 3.*train the model anew"):
         trainer.load(tmp_path)
 
 

@@ -151,7 +151,7 @@ def described(
 ) -> dict[str, np.ndarray]:
     """Return each input by its name, for an article whose paragraphs the first stage is sure of."""
     batches = extract_all(texts, FeatureSettings(8, 8, 8))
-    parts = np.random.default_rng(0).normal(size=(4, len(kinds) - 1, len(texts)))
+    parts = np.random.default_rng(0).normal(size=(3, len(kinds) - 1, len(texts)))
     scores = np.where(np.array(best) == np.arange(len(kinds))[:, None], 6.0, 0.0)
     scores -= scores[0]
     found = inputs(Articles.build(batches, [len(texts)]), parts, scores, kept)
@@ -162,7 +162,7 @@ def described(
         np.testing.assert_allclose(by_name[f"probability of {kind}"], softmax(scores)[k] * 2, atol=0.5 / INPUT_GRID)
         if k:
             np.testing.assert_allclose(by_name[f"log-odds of {kind}"], scores[k] / 2, atol=0.5 / INPUT_GRID)
-            for family, part in zip(("words", "pairs", "chars", "shape"), parts, strict=True):
+            for family, part in zip(("words", "pairs", "chars"), parts, strict=True):
                 np.testing.assert_allclose(by_name[f"{kind} by {family}"], part[k - 1] / 2, atol=0.5 / INPUT_GRID)
     shapes = np.concatenate([batch.shape for batch in batches], axis=1)
     for name, row in zip(SHAPES, shapes, strict=True):
@@ -226,9 +226,9 @@ def test_the_probability_of_the_story_is_that_of_all_its_kinds() -> None:
     batches = extract_all([PROSE[0], teaser(0)], FeatureSettings(8, 8, 8))
     scores = np.array([[0.0, 0.0], [-0.5, 6.0], [0.0, 0.0]])
     articles, at = Articles.build(batches, [2]), [name for _, name in input_names(KINDS)].index("words shared with the story")
-    assert inputs(articles, np.zeros((4, 2, 2)), scores, (0, 2))[at, 1] == 4
-    assert inputs(articles, np.zeros((4, 2, 2)), scores, (0,))[at, 1] == 0
-    assert inputs(articles, np.zeros((4, 2, 2)), scores, ())[at, 1] == 0
+    assert inputs(articles, np.zeros((3, 2, 2)), scores, (0, 2))[at, 1] == 4
+    assert inputs(articles, np.zeros((3, 2, 2)), scores, (0,))[at, 1] == 0
+    assert inputs(articles, np.zeros((3, 2, 2)), scores, ())[at, 1] == 0
 
 
 # ── articles with part of their paragraphs
@@ -251,4 +251,4 @@ def test_selected_paragraphs_are_as_if_they_had_been_alone(articles: list[list[s
 
 def test_nothing_selected_gives_no_inputs() -> None:
     articles = Articles.build(extract_all(PROSE[:2], FeatureSettings(8, 8, 8)), [2]).select(np.zeros(0, np.intp))
-    assert inputs(articles, np.zeros((4, 2, 0)), np.zeros((3, 0)), (0,)).shape == (len(input_names(KINDS)), 0)
+    assert inputs(articles, np.zeros((3, 2, 0)), np.zeros((3, 0)), (0,)).shape == (len(input_names(KINDS)), 0)

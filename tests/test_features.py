@@ -212,7 +212,7 @@ def reference(stage: TextStage, batch: Batch, i: int) -> np.ndarray:
     total, base = stage.bias.astype(float).copy(), 0
     for number, (family, size) in enumerate(zip(batch.families, stage.settings.buckets, strict=True)):
         buckets = [b for part in family for b in part.bucket[part.indptr[i] : part.indptr[i + 1]].tolist()]
-        root = 1.0 if FAMILIES[number] == "shape" else max(len(buckets), 1) ** 0.5
+        root = max(len(buckets), 1) ** 0.5
         for bucket in buckets:
             total += stage.weights[base + bucket].astype(float) * stage.scale[number] / root
         base += size
@@ -227,7 +227,7 @@ def test_text_scores_equal_a_plain_reference(ngrams: tuple[int, int], classes: i
     settings = FeatureSettings(8, 8, 8, ngrams)
     shape = (sum(settings.buckets), classes - 1)
     table = {"random": rng.integers(-127, 128, shape), "highest": np.full(shape, 127), "lowest": np.full(shape, -128)}[weights]
-    stage = TextStage(settings, table.astype(np.int8), rng.uniform(0, 0.02, (4, classes - 1)), rng.normal(size=classes - 1))
+    stage = TextStage(settings, table.astype(np.int8), rng.uniform(0, 0.02, (3, classes - 1)), rng.normal(size=classes - 1))
     batch = extract([normalise(p) for p in ["", "Donate now!", "क्षि 新聞 \ud800", "the end " * 40, "z" * 800]], settings)
     got = stage.contributions(batch).sum(axis=0) + stage.bias[:, None]
     expected = np.array([reference(stage, batch, i) for i in range(len(batch))]).T
@@ -238,7 +238,7 @@ def test_text_scores_equal_a_plain_reference(ngrams: tuple[int, int], classes: i
 @pytest.mark.parametrize("weight", [-128, 0, 127])
 def test_text_scores_of_the_longest_paragraph_do_not_overflow(ngrams: tuple[int, int], weight: int) -> None:
     settings = FeatureSettings(4, 4, 4, ngrams)
-    stage = TextStage(settings, np.full((sum(settings.buckets), 3), weight, np.int8), np.full((4, 3), 0.01), np.zeros(3))
+    stage = TextStage(settings, np.full((sum(settings.buckets), 3), weight, np.int8), np.full((3, 3), 0.01), np.zeros(3))
     batch = extract([normalise("a " * MAX_CHARS)], settings)
     expected = [reference(stage, batch, 0)]
     np.testing.assert_allclose(stage.contributions(batch).sum(axis=0).T, expected, rtol=0, atol=1e-9)

@@ -1,4 +1,4 @@
-"""The classifier: nothing is lost, records keep their contract, bad input is refused, threads may share it."""
+"""The classifier: nothing is lost, records keep their contract, bad input is refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import textwrap
 import tracemalloc
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -124,7 +123,7 @@ def test_empty_strings_are_labelled_too(model: Classifier) -> None:
     assert len(model.label(["", "", ""])) == 3
 
 
-BAD = [b"bytes", bytearray(b"bytes"), memoryview(b"bytes"), None, 3, 2.5, {"text": "x"}, {STORY}, object(), iter([STORY])]
+BAD = [b"bytes", bytearray(b"bytes"), memoryview(b"bytes"), None, 3, 2.5, {"body": "x"}, {STORY}, object(), iter([STORY])]
 
 
 @pytest.mark.parametrize("given", BAD, ids=lambda value: type(value).__name__)
@@ -229,13 +228,6 @@ def test_filter_many_of_nothing_gives_nothing(model: Classifier) -> None:
     assert list(model.filter_many([])) == []
 
 
-def test_threads_may_share_a_model(model: Classifier, articles: list[str]) -> None:
-    given = [articles[i % len(articles)][: 200 + 37 * i] for i in range(200)]
-    with ThreadPoolExecutor(16) as pool:
-        together = list(pool.map(model.filter, given))
-    assert all(same(result, model.filter(item)) for result, item in zip(together, given, strict=True))
-
-
 def test_a_record_has_the_fields_of_the_contract(greedy: Classifier) -> None:
     result = greedy.filter([APPEAL, STORY, "Home"], max_removed_share=0.5, allow_empty=True)
     record = with_policy(greedy, thresholds=(2.0, 0.0, 0.0, 0.0)).filter([STORY, APPEAL], site="x").to_record(paragraphs=True)
@@ -321,7 +313,7 @@ def test_explained_features_stand_in_the_paragraph(model: Classifier, explained_
         words, chars, shape, _ = (dict(group.strongest) for group in item.groups)
         assert all(part in bordered for name in words for part in name.split(" "))
         assert all(name[0] == "‹" and name[-1] == "›" and name[1:-1] in bordered for name in chars)
-        assert all(name.rsplit(" ", 1)[0] in SHAPES for name in shape)
+        assert set(shape) <= set(SHAPES)
         named += len(words) + len(chars) + len(shape)
     assert named > 100
 

@@ -272,11 +272,12 @@ def test_first_stages_are_fitted_once(pages, tmp_path, monkeypatch):
     assert len(fits) == CONFIG.inner_folds + 1
     again = network(Ablation(), dilations=())
     network(ABLATIONS["layout"])
+    network(ABLATIONS["shape"])
     assert len(fits) == CONFIG.inner_folds + 1
     assert (again.text.weights == first.text.weights).all()
     assert (again.text.scale == first.text.scale).all()
     assert (again.text.bias == first.text.bias).all()
-    network(ABLATIONS["shape"])
+    network(ABLATIONS["words"])
     network(Ablation(), C=2.0)
     assert len(fits) == 3 * (CONFIG.inner_folds + 1)
 

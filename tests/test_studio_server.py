@@ -61,6 +61,7 @@ def test_up_status_and_down_with_a_new_account(studio_data):
         url = f"http://127.0.0.1:{port}"
         assert f"up: {url} (process " in started.out
         assert f"{url}/user/account" not in started.out
+        assert "sign in: ann@example.com" in started.out
         assert "token: accepted" in started.out
         assert "1 news, 2 fundraising, 3 navigation, 4 caption" in started.out
 

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from crawls import EXAMPLE, PAGES, serving
 
 import trainer
 
@@ -105,6 +106,18 @@ def test_the_command_filters_without_naming_a_model(
     assert done.returncode == 0, done.stderr
     assert done.stdout == trainer.load(default_model).filter(articles[0]).text + "\n"
     assert done.stderr.startswith("1 article: removed ")
+
+
+def test_the_example_spider_runs_where_the_scrapy_extra_is_installed(tmp_path: Path, wheel: Path) -> None:
+    environment = install(tmp_path / "scrapy", f"{wheel}[scrapy]")
+    shutil.copytree(EXAMPLE, environment / "example")
+    with serving(EXAMPLE / "site") as server:
+        crawl = ("-m", "scrapy", "crawl", "articles", "-a", f"start={server.url()}", "-O", "items.jsonl")
+        done = run(environment / "example", str(environment / "bin" / "python"), *crawl)
+    assert done.returncode == 0, done.stderr
+    items = [json.loads(line) for line in (environment / "example" / "items.jsonl").read_text("utf-8").splitlines()]
+    assert {item["url"] for item in items} == {server.url(name) for name in PAGES}
+    assert all(item["text"] and item["removed"] for item in items)
 
 
 def test_a_bare_install_has_numpy_and_safetensors_alone(bare: Path) -> None:

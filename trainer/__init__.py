@@ -16,6 +16,7 @@ What this package imports by itself is the standard library, NumPy and safetenso
 
 from trainer.artifact import load
 from trainer.errors import ArtifactError, InputError, TrainerError
+from trainer.memory import SiteMemory
 from trainer.model import Classifier, FilterResult, Prediction, Removed
 from trainer.paragraph import Article, Paragraph, split
 
@@ -28,6 +29,7 @@ __all__ = [
     "Paragraph",
     "Prediction",
     "Removed",
+    "SiteMemory",
     "TrainerError",
     "load",
     "split",

@@ -135,8 +135,8 @@ def load_labels(
     by_id: dict[str, LabelledArticle] = {}
     files = list(label_files(paths))
     for file in files:
-        for where, item in read_json_lines(file, hint="A label file holds one JSON object a line."):
-            article = _article(item, where, labels, by_kind or {})
+        for where, item in read_records(file):
+            article = parse_article(item, where, labels, by_kind or {})
             known = by_id.setdefault(article.id, article)
             if known is not article and known.content != article.content:
                 raise InputError(
@@ -166,7 +166,14 @@ def _is_label_file(file: Path) -> bool:
     return file.name.endswith(LABEL_SUFFIXES) and not file.name.endswith(STANDOFF_SUFFIXES) and file.is_file()
 
 
-def _article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str, str]) -> LabelledArticle:
+def read_records(file: Path) -> Iterator[tuple[str, Any]]:
+    """Yield (file:line, value) for the lines of a label file."""
+    return read_json_lines(file, hint="A label file holds one JSON object a line.")
+
+
+def parse_article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str, str]) -> LabelledArticle:
+    """Check one record of a label file; InputError with `where` if it is not an article. See `load_labels`."""
+
     def refuse(cause: str) -> InputError:
         return InputError(cause, where=where, hint='An article is {"id", "site", "source", "paragraphs": [{"text", "label"}]}.')
 

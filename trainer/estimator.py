@@ -387,7 +387,7 @@ def feature_matrix(batches: Sequence[Batch], features: FeatureSettings) -> sp.cs
     for batch in batches:
         blocks = []
         for family, parts in enumerate(batch.families):
-            value = (1 / root_count(bucket_counts(parts), family)).astype(np.float32)
+            value = (1 / root_count(bucket_counts(parts))).astype(np.float32)
             for part in parts:
                 data = np.repeat(value, np.diff(part.indptr))
                 column = (part.bucket + base[family]).astype(np.int32)

@@ -9,17 +9,21 @@ import numpy as np
 
 from trainer import characters
 from trainer.context import Articles
-from trainer.features import BINS, SHAPES, Batch, FeatureSettings, extract, normalise
+from trainer.features import SHAPES, Batch, FeatureSettings, extract, normalise
 from trainer.model import Classifier
 from trainer.network import Network
 from trainer.text import Matrix, root_count, softmax
 
-_WORDS, _PAIRS, _CHARS, _SHAPE = range(4)
+_WORDS, _PAIRS, _CHARS = range(3)
 _LEAST = 1e-12  # probability
 
 
 class Group(NamedTuple):
-    """What a group of features adds to the log-odds, and its strongest features with what the first stage gives them."""
+    """What a group of features adds to the log-odds, and its strongest features.
+
+    Of words and characters each has the weight that the first stage gives it; of shape and context, what is lost from the
+    log-odds without it.
+    """
 
     name: str
     contribution: float
@@ -58,16 +62,13 @@ def explain(model: Classifier, paragraphs: Sequence[str], indexes: Sequence[int]
         k = int(final[:, i].argmax())
         whole = _log_odds(final[:, i], k, network.kept)
         groups = []
-        for name, families in (("words", (_WORDS, _PAIRS)), ("characters", (_CHARS,)), ("shape", (_SHAPE,))):
-            less, seen = parts.copy(), articles
+        for name, families in (("words", (_WORDS, _PAIRS)), ("characters", (_CHARS,))):
+            less = parts.copy()
             less[list(families), :, i] = 0
-            if name == "shape":
-                shape = articles.shape.copy()
-                shape[:, i] = np.median(shape, axis=1)
-                seen = articles._replace(shape=shape)
-            without = _of_labels(network, network.refine(seen, less))[:, i]
+            without = _of_labels(network, network.refine(articles, less))[:, i]
             strongest = _strongest(network, normalise(paragraphs[i]), families, k, parts[:, :, i], top)
             groups.append(Group(name, whole - _log_odds(without, k, network.kept), strongest))
+        groups.append(_shape(network, articles, parts, i, k, whole, top))
         groups.append(_context(network, paragraphs, i, k, whole))
         out.append(Explanation(i, model.labels.names[k], whole, tuple(groups)))
     return out
@@ -82,6 +83,20 @@ def _log_odds(scores: Matrix, k: int, kept: Sequence[int]) -> float:
     """Log-odds of label k against the likeliest kept label (of a kept label: against the likeliest other one)."""
     rivals = [j for j in range(len(scores)) if j not in kept] if k in kept else list(kept)
     return float(scores[k] - max(scores[j] for j in rivals))
+
+
+def _shape(network: Network, articles: Articles, parts: Matrix, i: int, k: int, whole: float, top: int) -> Group:
+    """Judge the paragraph with a neutral shape, and with one measure of it neutral after the other."""
+    neutral = np.median(articles.shape, axis=1)
+
+    def lost(measures: slice) -> float:
+        shape = articles.shape.copy()
+        shape[measures, i] = neutral[measures]
+        without = _of_labels(network, network.refine(articles._replace(shape=shape), parts))[:, i]
+        return whole - _log_odds(without, k, network.kept)
+
+    each = sorted(((name, lost(slice(n, n + 1))) for n, name in enumerate(SHAPES)), key=lambda item: -item[1])
+    return Group("shape", lost(slice(None)), tuple((name, value) for name, value in each[:top] if value > 0))
 
 
 def _context(network: Network, paragraphs: Sequence[str], i: int, k: int, whole: float) -> Group:
@@ -109,7 +124,7 @@ def _strongest(
     batch = extract([text], settings)
     found: dict[str, float] = {}
     for family in families:
-        for name, weight in zip(_names(text, batch, family, settings), _weights(network, batch, family, kind), strict=True):
+        for name, weight in zip(_names(text, family, settings), _weights(network, batch, family, kind), strict=True):
             found[name] = found.get(name, 0.0) + float(weight)
     ranked = sorted(found.items(), key=lambda item: -item[1])
     return tuple((name, weight) for name, weight in ranked[:top] if weight > 0)
@@ -122,17 +137,13 @@ def _weights(network: Network, batch: Batch, family: int, kind: int) -> Matrix:
     buckets = np.concatenate([part.bucket for part in batch.families[family]]) + base
     rows = np.zeros((buckets.size, stage.bias.size + 1))
     rows[:, 1:] = stage.weights[buckets] * stage.scale[family]
-    return np.asarray(rows[:, kind] / root_count(np.array([buckets.size]), family))
+    return np.asarray(rows[:, kind] / root_count(np.array([buckets.size])))
 
 
-def _names(text: str, batch: Batch, family: int, settings: FeatureSettings) -> Iterator[str]:
-    """Name the buckets of the one paragraph in a batch, in order."""
+def _names(text: str, family: int, settings: FeatureSettings) -> Iterator[str]:
+    """Name the buckets of a normalised paragraph, in order."""
     pad = settings.gap
     code, cls = characters.fold("\n" * pad + text + "\n" * pad)
-    if family == _SHAPE:
-        for number, measure in enumerate(SHAPES):
-            yield f"{measure} {int(batch.families[_SHAPE][0].bucket[number] % BINS)}/{BINS - 1}"
-        return
     shown = "".join(map(chr, code)).replace("\n", "¶")
     if family == _CHARS:
         for size in range(settings.char_ngrams[0], settings.char_ngrams[1] + 1):

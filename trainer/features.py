@@ -1,11 +1,12 @@
 """Paragraphs to features, in whole batches, in NumPy: the same code for training and serving.
 
-Four families of features, each a list of buckets per paragraph:
+Three families of features, each a list of buckets per paragraph:
 
 - `words`: each word, hashed;
 - `pairs`: each two neighbouring words, the paragraph's edges counting as words;
-- `chars`: each n characters, the paragraph's edges included;
-- `shape`: each shape measure (length, case, digits, punctuation, stop words …), cut into bins.
+- `chars`: each n characters, the paragraph's edges included.
+
+Besides, the shape of each paragraph: measures of length, case, digits, punctuation, stop words …
 
 The word hash is a polynomial over code points modulo 2^64, taken from one running sum over the batch (prefix sums as in
 Karp and Rabin, 1987), then mixed with the finaliser of MurmurHash3 (Appleby, 2011); the weights of hashed features share
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from trainer import characters
 from trainer.characters import BAR, BRACKET, CLASSES, COLON, DIGIT, LETTER, LINK, LOWER, MONEY, QUOTE, SPACE, STOP, SYMBOL, UPPER
 
-FAMILIES = ("words", "pairs", "chars", "shape")
+FAMILIES = ("words", "pairs", "chars")
 MAX_CHARS = 4096  # of a paragraph; what follows has no say in its label
 CHUNK_CHARS = 1 << 17  # of a batch, so that the arrays stay in the processor's cache
 
@@ -47,8 +48,7 @@ SHAPES = (
     "full stop", "colon", "first character", "last character", "links", "bars", "brackets", "quotes", "money", "symbols",
     "glue", "glued digits", "clock",
 )  # fmt: skip
-BINS = 16
-SHAPE_BUCKETS = len(SHAPES) * BINS
+_LARGEST_SHAPE = 8 - 1 / 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class FeatureSettings:
         return max(self.char_ngrams[1] - 1, 1)
 
     @property
-    def buckets(self) -> tuple[int, int, int, int]:
+    def buckets(self) -> tuple[int, int, int]:
         """Buckets of each family, in the order of FAMILIES."""
-        return 1 << self.word_bits, 1 << self.pair_bits, 1 << self.char_bits, SHAPE_BUCKETS
+        return 1 << self.word_bits, 1 << self.pair_bits, 1 << self.char_bits
 
 
 class Family(NamedTuple):
@@ -142,12 +142,11 @@ def extract(texts: Sequence[str], settings: FeatureSettings) -> Batch:
     word_indptr = np.append(np.searchsorted(start, first), start.size)
 
     pair, pair_indptr = _pairs(word, word_indptr)
-    shape, bins = _shapes(cls, first, last, start, word, word_indptr)
+    shape = _shapes(cls, first, last, start, word, word_indptr)
     families = (
         (Family(_bucket(word, settings.word_bits), word_indptr),),
         (Family(_bucket(pair, settings.pair_bits), pair_indptr),),
         tuple(_char_ngrams(code, last, settings)),
-        (Family(bins.ravel(), np.arange(len(texts) + 1) * len(SHAPES)),),
     )
     return Batch(families, shape, word, end - start, word_indptr, pair, pair_indptr, segment_sums(pair, pair_indptr))
 
@@ -223,8 +222,8 @@ def _shapes(
     start: NDArray[np.intp],
     word: NDArray[np.uint64],
     word_indptr: NDArray[np.intp],
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Measure each paragraph: values [measures, n] on the grid of 1/64, and their bins as buckets [n, measures]."""
+) -> NDArray[np.float64]:
+    """Measure each paragraph: [measures, n], from 0 to just below 8, on the grid of 1/64."""
     n = first.size
     size = last - first
     row = np.repeat(np.arange(n) * CLASSES, np.diff(last, prepend=0))  # the gap before a paragraph counts as separators
@@ -274,9 +273,7 @@ def _shapes(
             np.log2(1.0 + positions(is_digit[:-2] & (cls[1:-1] == COLON) & is_digit[2:])) * 2,
         ]
     )
-    values = np.minimum(np.rint(values * 64) / 64, BINS / 2 - 1 / 64)
-    bins = (values * 2).astype(np.intp) + np.arange(len(SHAPES))[:, None] * BINS
-    return values, bins.T
+    return np.asarray(np.minimum(np.rint(values * 64) / 64, _LARGEST_SHAPE))
 
 
 def _last_class(cls: NDArray[np.uint8], first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.uint8]:

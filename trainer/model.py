@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
@@ -10,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trainer.errors import InputError
+from trainer.memory import SiteMemory
 from trainer.network import Network
 from trainer.paragraph import Article, Paragraph, Wrap
 from trainer.policy import Policy, apply_valves, candidates
+from trainer.recall import recall
 from trainer.schema import LabelSet
 from trainer.text import Matrix
 
@@ -36,7 +39,10 @@ def predictions(probability: Matrix, labels: tuple[str, ...]) -> list[Prediction
 
 
 class Removed(NamedTuple):
-    """A removed paragraph: its number in the article, its offsets in the given text, its label and how sure it is."""
+    """A removed paragraph: its number in the article, its offsets in the given text, its label and how sure it is.
+
+    `reason` is there where a site memory was used: `repeated` for what the site repeats, whatever its label, else `model`.
+    """
 
     index: int  # type: ignore[assignment] # a field of the record contract; the method of tuples is not used
     start: int
@@ -44,6 +50,7 @@ class Removed(NamedTuple):
     text: str
     label: str
     probability: float
+    reason: str | None = None
 
 
 class FilterResult:
@@ -52,7 +59,9 @@ class FilterResult:
     Attributes:
         paragraphs: all paragraphs in order. keep: one `bool` each. flags: the safety valves that acted: `headline` (a first
         paragraph was spared), `max_removed_share` (the least sure removals were taken back), `empty` (everything would have
-        gone, so nothing went). site: as given. model, model_digest: what judged it.
+        gone, so nothing went); with a site memory also `unseen` (a removal was taken back since the site has never shown the
+        paragraph elsewhere) and `drift` (the site's removal share has changed, see `drift.Drift`). site: as given. model,
+        model_digest: what judged it. repeated: with a site memory, whether the site repeats it, one `bool` each.
     """
 
     def __init__(
@@ -66,8 +75,9 @@ class FilterResult:
         site: str | None,
         model: str,
         model_digest: str,
+        repeated: list[bool] | None = None,
     ) -> None:
-        self.paragraphs, self.keep, self.flags = paragraphs, keep, flags
+        self.paragraphs, self.keep, self.flags, self.repeated = paragraphs, keep, flags, repeated
         self.site, self.model, self.model_digest = site, model, model_digest
         self._probability, self._labels = probability, labels
 
@@ -91,10 +101,11 @@ class FilterResult:
         """The paragraphs that go."""
         gone = [index for index, keep in enumerate(self.keep) if not keep]
         predicted = predictions(self._probability[:, gone], self._labels)
-        paragraphs = self.paragraphs
+        paragraphs, repeated = self.paragraphs, self.repeated
+        reasons = [None if repeated is None else "repeated" if repeated[index] else "model" for index in gone]
         return [
-            Removed(index, paragraphs[index].start, paragraphs[index].end, paragraphs[index].text, label, probability)
-            for index, (label, probability, _) in zip(gone, predicted, strict=True)
+            Removed(index, paragraphs[index].start, paragraphs[index].end, paragraphs[index].text, label, probability, reason)
+            for index, (label, probability, _), reason in zip(gone, predicted, reasons, strict=True)
         ]
 
     @property
@@ -121,6 +132,9 @@ class FilterResult:
         out = {key: value for key, value in (record or {}).items() if key != "paragraphs"}
         out["text"] = self.text
         out["removed"] = [{**item._asdict(), "probability": round(item.probability, 6)} for item in self.removed]
+        if self.repeated is None:
+            for item in out["removed"]:
+                del item["reason"]
         if paragraphs:
             out["paragraphs"] = [
                 {"index": i, "text": p.text, "label": q.label, "probability": round(q.probability, 6), "keep": keep}
@@ -137,19 +151,25 @@ class FilterResult:
         return out
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Classifier:
-    """A loaded model. Immutable: any number of threads may share one. See `trainer.load`.
+    """A loaded model. See `trainer.load`.
+
+    Immutable: its attributes cannot be set, and no call writes to anything that another one reads. So any number of threads
+    and tasks may share one without a lock, and get the results that a single one gets.
 
     Attributes:
         name: the model folder's name. digest: SHA-256 of the model, hexadecimal. labels: its label set. policy: its
         thresholds and valves. network: its stages. info: what it was trained on and with.
     """
 
-    def __init__(
-        self, network: Network, labels: LabelSet, policy: Policy, *, name: str, digest: str, info: dict[str, Any]
-    ) -> None:
-        self.network, self.labels, self.policy = network, labels, policy
-        self.name, self.digest, self.info = name, digest, info
+    network: Network
+    labels: LabelSet
+    policy: Policy
+    _: KW_ONLY
+    name: str
+    digest: str
+    info: dict[str, Any]
 
     def predict_proba(self, articles: Sequence[Sequence[str]]) -> Matrix:
         """Return probabilities [paragraphs of all articles, labels]; each article is judged by itself."""
@@ -169,9 +189,11 @@ class Classifier:
 
     def filter(
         self,
-        article: str | Sequence[str],
+        article: object,
         *,
+        field: str = "text",
         site: str | None = None,
+        memory: SiteMemory | None = None,
         wrap: Wrap = "auto",
         allow_empty: bool | None = None,
         max_removed_share: float | None = None,
@@ -179,51 +201,95 @@ class Classifier:
         """Remove the residue of one article.
 
         Args:
-            article: its text, or its paragraphs in order.
-            site: the host it came from; passed through.
+            article: its text, or its paragraphs in order, or an object that has either (a mapping, a scraped item, what an
+                extractor returned …). The object is not changed.
+            field: the key or the attribute of such an object.
+            site: the host it came from; passed through, and needed for a memory.
+            memory: what the site repeats goes, whatever the model says; what it never showed elsewhere stays where the model is
+                not sure, see `recall.recall`; the valves act after it. The article is then counted. Results depend on what the
+                memory has seen before.
             wrap: how to treat hard-wrapped text, see `paragraph.split`.
             allow_empty, max_removed_share: instead of the model's own setting, see `policy.Policy`.
 
         Raises:
-            InputError: `article` is neither (bytes, for one).
+            InputError: `article` is none of these (bytes, for one), or has no such field, or a memory is given and no site.
         """
         return next(
-            self.filter_many([article], site=site, wrap=wrap, allow_empty=allow_empty, max_removed_share=max_removed_share)
+            self.filter_many(
+                [article],
+                field=field,
+                site=site,
+                memory=memory,
+                wrap=wrap,
+                allow_empty=allow_empty,
+                max_removed_share=max_removed_share,
+            )
         )
+
+    async def afilter(self, article: object, **options: Any) -> FilterResult:
+        """Do what `filter` does, with the same arguments and errors, in a thread: the event loop goes on meanwhile."""
+        import asyncio  # loaded by whoever awaits; other scrapers start faster without it
+
+        return await asyncio.to_thread(self.filter, article, **options)
+
+    def filter_html(self, html: bytes | str, **options: Any) -> FilterResult:
+        """Remove what is not news from a whole page: every visible block is judged, so no extractor is needed before.
+
+        Needs the extra `html`. For the blocks and how bytes are decoded see `pages.blocks`; `options` are those of `filter`.
+
+        Raises:
+            InputError: not a page, or too large a one. TrainerError: lxml is not installed.
+        """
+        from trainer.pages import blocks
+
+        return self.filter(blocks(html), **options)
 
     def filter_many(
         self,
-        articles: Iterable[str | Sequence[str]],
+        articles: Iterable[object],
         *,
+        field: str = "text",
         site: str | None = None,
+        sites: Iterable[str | None] | None = None,
+        memory: SiteMemory | None = None,
         wrap: Wrap = "auto",
         allow_empty: bool | None = None,
         max_removed_share: float | None = None,
     ) -> Iterator[FilterResult]:
         """Filter many articles in batches; yields one result each, in order, the same as `filter` gives.
 
-        Reads ahead by about BATCH_CHARS characters. Arguments and errors as in `filter`.
+        Reads ahead by about BATCH_CHARS characters; articles read ahead are counted in the memory too. `sites` are those of the
+        articles, one each (ValueError if not), where it is not the same for all. Other arguments and errors as in `filter`.
         """
         if isinstance(articles, str | bytes):
             raise InputError("filter_many takes many articles, got one", hint="Use filter, or put the article in a list.")
         policy = self._policy(allow_empty, max_removed_share)
         run: list[Article] = []
+        hosts: list[str | None] = []
         size = 0
-        for given in articles:
-            run.append(self._article(given, wrap))
+        placed = ((given, site) for given in articles) if sites is None else zip(articles, sites, strict=True)
+        for given, host in placed:
+            run.append(self._article(_content(given, field), wrap))
+            hosts.append(host)
             size += len(run[-1].text) + _ARTICLE_CHARS
             if size >= BATCH_CHARS:
-                yield from self._filter_run(run, policy, site)
-                run, size = [], 0
-        yield from self._filter_run(run, policy, site)
+                yield from self._filter_run(run, policy, hosts, memory)
+                run, hosts, size = [], [], 0
+        yield from self._filter_run(run, policy, hosts, memory)
 
-    def _filter_run(self, run: list[Article], policy: Policy, site: str | None) -> Iterator[FilterResult]:
+    def _filter_run(
+        self, run: list[Article], policy: Policy, sites: list[str | None], memory: SiteMemory | None
+    ) -> Iterator[FilterResult]:
         texts = [[paragraph.text for paragraph in article.paragraphs] for article in run]
         probability = self.network.probabilities(texts)
         sizes = np.fromiter(map(len, texts), np.intp, len(texts))
         chars = np.fromiter(map(len, chain.from_iterable(texts)), np.intp, probability.shape[1])
-        _, residue, remove = candidates(probability, self.labels.kept, policy.thresholds)
+        chosen = candidates(probability, self.labels.kept, policy.thresholds)
+        recalled = recall(memory, sites, texts, chosen, self.labels.kept, policy.thresholds) if memory else None
+        _, residue, remove = chosen
         flags = apply_valves(remove, residue, chars, sizes, policy)
+        if memory and recalled:
+            recalled.add_flags(flags, memory, sites, remove, sizes)
         keep = (~remove).tolist()
         begin = 0
         for number, article in enumerate(run):
@@ -234,9 +300,10 @@ class Classifier:
                 keep[begin:end],
                 flags.get(number, ()),
                 labels=self.labels.names,
-                site=site,
+                site=sites[number],
                 model=self.name,
                 model_digest=self.digest,
+                repeated=recalled.repeated[begin:end].tolist() if recalled else None,
             )
             begin = end
 
@@ -260,3 +327,19 @@ class Classifier:
             f"expected a text or a list of paragraphs, got {type(given).__name__}",
             hint="Decode bytes first, e.g. data.decode('utf-8').",
         )
+
+
+def _content(given: Any, field: str) -> object:
+    """Return what an object holds under `field`: its item if it has keys, else its attribute; all else comes back as it is."""
+    if isinstance(given, str | bytes | bytearray | memoryview) or given is None:
+        return given
+    has_keys = hasattr(given, "keys")  # mappings, and rows of a database, which are sequences too
+    try:
+        return given[field] if has_keys else getattr(given, field)
+    except (LookupError, AttributeError):
+        if isinstance(given, Sequence) and not has_keys:
+            return given
+    raise InputError(
+        f"expected a text or a list of paragraphs, got {type(given).__name__} without {field!r}",
+        hint="Name the field that holds it, e.g. field='body'.",
+    )

@@ -32,7 +32,7 @@ def blocks(html: bytes | str) -> list[str]:
     taken as text. Nothing is fetched, and no entities but HTML's own are expanded.
 
     Raises:
-        InputError: the page is larger than `MAX_PAGE`.
+        InputError: `html` is neither bytes nor text, or larger than `MAX_PAGE`.
         TrainerError: lxml is not installed.
     """
     try:
@@ -40,6 +40,8 @@ def blocks(html: bytes | str) -> list[str]:
     except ModuleNotFoundError:
         hint = "Install it: pip install 'paragraph-trainer[html]'"
         raise TrainerError("reading HTML needs lxml, which is not installed", hint=hint) from None
+    if not isinstance(html, bytes | str):
+        raise InputError(f"expected a page as bytes or text, got {type(html).__name__}", hint="Pass the body of a response.")
     if len(html) > MAX_PAGE:
         raise InputError(f"a page of {len(html):,} bytes; the most is {MAX_PAGE:,}", hint="Is it a web page?")
     text = _DECLARATION.sub("", decode(html) if isinstance(html, bytes) else html, count=1)

@@ -1,4 +1,4 @@
-"""Articles as records: read from texts, JSON lines and Parquet, and written as them."""
+"""Articles as records: read from texts, web pages, JSON lines and Parquet, and written as records or texts."""
 
 from __future__ import annotations
 
@@ -15,22 +15,27 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
+from urllib.parse import urlsplit
 
 from trainer.errors import InputError
 from trainer.files import STDIO, open_bytes, read_byte_lines, write_whole
+from trainer.pages import blocks
 
 Record = dict[str, Any]
-SUFFIXES = (".txt", ".jsonl", ".jsonl.gz", ".parquet")
+PAGES = (".html", ".htm")
+SUFFIXES = (".txt", *PAGES, ".jsonl", ".jsonl.gz", ".parquet")
 _UNSAFE = re.compile(r"[^\w.-]+")
 _BLANK = codecs.BOM_UTF8 + b" \t\r\n"
+_PAGE = re.compile(rb"<(!doctype\s+)?html\b", re.IGNORECASE)
 _NAME_BYTES = 150
 
 
 class Item(NamedTuple):
-    """A record and where it stands: file, or file:line."""
+    """A record and where it stands: file, or file:line; `host` is the site of a record that names none."""
 
     where: str
     record: Record
+    host: str | None = None
 
     @property
     def article(self) -> str | list[str]:
@@ -40,12 +45,25 @@ class Item(NamedTuple):
             return [part["text"] if isinstance(part, dict) else part for part in paragraphs]
         return str(self.record["text"])
 
+    @property
+    def site(self) -> str | None:
+        """The record's site, else the host of its URL without `www.`, else `host`."""
+        site = self.record.get("site")
+        if isinstance(site, str) and site.strip():
+            return site.strip()
+        try:
+            host = urlsplit(str(self.record.get("url") or "")).hostname
+        except ValueError:  # of a URL with a bad bracket
+            host = None
+        return host.removeprefix("www.") if host else self.host
+
 
 def read(paths: Iterable[Path], on_bad: Callable[[InputError], None] | None = None) -> Iterator[Item]:
     """Yield the records of files, folders and standard input (`-`), in order.
 
-    A `.txt` file is one article, its id the file's name without suffix; `.jsonl`, `.jsonl.gz` and `.parquet` hold records.
-    Standard input holds records if it begins with `{`, else one article.
+    A `.txt` file is one article, its id the file's name without suffix; so is a web page (PAGES), its visible blocks being
+    the paragraphs; `.jsonl`, `.jsonl.gz` and `.parquet` hold records. Standard input holds records if it begins with `{`,
+    a web page if it begins with `<html` or `<!doctype html`, else one article.
 
     Args:
         paths: a folder stands for the files in it that end in one of SUFFIXES. on_bad: called with what is wrong with a
@@ -66,6 +84,18 @@ def read(paths: Iterable[Path], on_bad: Callable[[InputError], None] | None = No
                 on_bad(error)
             else:
                 yield made
+
+
+def placed(items: Iterable[Item], site: str | None, on_bad: Callable[[InputError], None] | None = None) -> Iterator[Item]:
+    """Yield records that have a site; one that has none gets the one given, and is bad where none is given (see `read`)."""
+    for item in items:
+        if item.site or site:
+            yield item._replace(host=item.site or site)
+        else:
+            error = InputError("has neither site nor url, which --memory needs", where=item.where, hint="Add --site NAME.")
+            if on_bad is None:
+                raise error
+            on_bad(error)
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -91,6 +121,9 @@ def _file_items(path: Path) -> Iterator[Item | InputError]:
     elif path.name.endswith(".txt"):
         with open_bytes(path) as file:
             yield _text_item(file.read(), str(path), path.stem)
+    elif path.name.endswith(PAGES):
+        with open_bytes(path) as file:
+            yield _page_item(file.read(), str(path), path.stem)
     elif path.name.endswith(".parquet"):
         yield from _parquet_items(path)
     else:
@@ -109,7 +142,16 @@ def _stdin_items() -> Iterator[Item | InputError]:
         lines = enumerate(chain(head, stream), 1)
         yield from (_json_item(line, f"-:{number}") for number, line in lines if line.strip())
     else:
-        yield _text_item(b"".join(head) + stream.read(), "-", "stdin")
+        data = b"".join(head) + stream.read()
+        item = _page_item if _PAGE.match(data.lstrip(_BLANK)) else _text_item
+        yield item(data, "-", "stdin")
+
+
+def _page_item(data: bytes, where: str, name: str) -> Item | InputError:
+    try:
+        return Item(where, {"id": name, "paragraphs": blocks(data)})
+    except InputError as error:
+        return InputError(error.cause, where=where, hint=error.hint)
 
 
 def _text_item(data: bytes, where: str, name: str) -> Item | InputError:

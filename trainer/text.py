@@ -1,4 +1,4 @@
-"""The first stage: what a paragraph's own words, characters and shape say of its label. A linear model over buckets.
+"""The first stage: what a paragraph's own words and characters say of its label. A linear model over buckets.
 
 Weights are 8-bit integers. Three classes share one 64-bit number (21 bits each), so that one look-up fetches all of a
 bucket's weights and one running sum adds them up: sums of integers are exact, so a paragraph's scores do not depend on
@@ -32,8 +32,7 @@ class TextStage:
         scale: float64 [families, classes - 1]; a weight counts `weights * scale`.
         bias: float64 [classes - 1].
 
-    A family's weights are summed over the paragraph's buckets and divided by the square root of their number (for
-    `shape`, whose number is fixed, by 1).
+    A family's weights are summed over the paragraph's buckets and divided by the square root of their number.
     """
 
     def __init__(self, settings: FeatureSettings, weights: NDArray[np.int8], scale: Matrix, bias: Matrix) -> None:
@@ -46,7 +45,7 @@ class TextStage:
         out = np.zeros((len(FAMILIES), classes, len(batch)))
         for family, (parts, tables) in enumerate(zip(batch.families, self._tables, strict=True)):
             count = bucket_counts(parts)
-            weight = 1.0 / root_count(count, family)
+            weight = 1.0 / root_count(count)
             at = 0
             for table, used in tables:
                 # Each part is unpacked by itself: a paragraph's buckets of one part fit into a lane, those of several may not.
@@ -69,9 +68,9 @@ def bucket_counts(parts: Sequence[Family]) -> NDArray[np.intp]:
     return reduce(np.add, [np.diff(part.indptr) for part in parts])
 
 
-def root_count(count: NDArray[np.intp], family: int) -> Matrix:
-    """Return the divisor of a family's sum: the square root of its number of buckets, or 1 for `shape`."""
-    return np.ones(count.shape) if FAMILIES[family] == "shape" else np.sqrt(np.maximum(count, 1))
+def root_count(count: NDArray[np.intp]) -> Matrix:
+    """Return the divisor of a family's sum: the square root of its number of buckets."""
+    return np.sqrt(np.maximum(count, 1))
 
 
 def softmax(scores: Matrix) -> Matrix:

@@ -33,7 +33,7 @@ class Ablation(NamedTuple):
 ABLATIONS = {
     "words": Ablation(("words", "pairs"), "shared/.*|layout/copies"),
     "characters": Ablation(("chars",)),
-    "shape": Ablation(("shape",), "shape/.*"),
+    "shape": Ablation(inputs="shape/.*"),
     "neighbours": Ablation(overrides=("context.dilations=[]",)),  # nor the rest of the article
     "reading in several blocks": Ablation(overrides=("context.dilations=[1]",)),
     "layout": Ablation(inputs="layout/.*"),

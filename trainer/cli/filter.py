@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from enum import StrEnum
+from itertools import tee
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +20,10 @@ from trainer.cli.options import Force, Model, progress_bar, say, stdout_console
 from trainer.errors import InputError
 from trainer.explain import Explanation, explain
 from trainer.files import STDIO
+from trainer.memory import SiteMemory
 from trainer.model import Classifier, FilterResult
 from trainer.paragraph import Wrap
+from trainer.queue_folder import QueueFolder
 
 NAME = "filter"
 
@@ -37,7 +40,8 @@ def command(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Articles: .txt, .jsonl, .jsonl.gz, .parquet, folders of them, or - for standard input.", show_default="-"
+            help="Articles: .txt, .html, .htm, .jsonl, .jsonl.gz, .parquet, folders of them, or - for standard input.",
+            show_default="-",
         ),
     ] = None,
     model: Model = None,
@@ -69,16 +73,38 @@ def command(
             show_default="the model's",
         ),
     ] = None,
+    memory: Annotated[
+        Path | None,
+        typer.Option(
+            "--memory",
+            help="Remember in this file (SQLite; made where absent) what each site repeats, and remove that too.",
+            metavar="FILE",
+        ),
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", help="For --memory: the site of articles whose record has neither site nor url.")
+    ] = None,
+    queue: Annotated[
+        Path | None,
+        typer.Option(
+            "--queue",
+            help="With --memory: where a site's layout seems to have changed (flag drift), put its articles here to be labelled.",
+            metavar="DIR",
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Remove the residue of articles; kept text goes to stdout, a summary to stderr.
 
     Fields of input records pass through. Nothing is removed silently: records list every removed paragraph with its label
-    and probability, --diff shows them, and flags name the safety valves that acted.
+    and probability, --diff shows them, and flags name the safety valves that acted. Of a web page every visible block is
+    judged, so no extractor is needed before; this needs the extra html.
 
     Examples: trainer filter article.txt --diff
     | trainer filter scraped.jsonl --out clean.jsonl
     | cat article.txt | trainer filter - --model models/mine
+    | trainer filter page.html --diff
+    | trainer filter today.jsonl --memory sites.sqlite --queue to-label --out clean.jsonl
     """  # fmt: skip
     filter(
         paths or [STDIO],
@@ -91,6 +117,9 @@ def command(
         wrap=wrap.value,
         allow_empty=allow_empty or None,
         max_removed_share=max_removed_share,
+        memory=memory,
+        site=site,
+        queue=queue,
         force=force,
     )
 
@@ -107,9 +136,14 @@ def filter(
     wrap: Wrap = "auto",
     allow_empty: bool | None = None,
     max_removed_share: float | None = None,
+    memory: Path | None = None,
+    site: str | None = None,
+    queue: Path | None = None,
     force: bool = False,
 ) -> None:
     """Filter every article under `paths`; see `command`."""
+    if memory is None and (site is not None or queue is not None):
+        raise InputError("--site and --queue need a site memory", hint="Add --memory FILE.sqlite.")
     if paragraphs and out is None:
         raise InputError("--paragraphs needs records", hint="Add --out FILE.jsonl, or --out - for JSON lines on stdout.")
     if diff and out == STDIO:
@@ -123,13 +157,22 @@ def filter(
         say(f"skipped: {error}")
 
     items = records.read(paths, report_bad if skip_bad else None)
+    if memory:
+        items = records.placed(items, site, report_bad if skip_bad else None)
     show = _shower(classifier, with_explanations=with_explanations, diff=diff, silent=out is not None)
     with ExitStack() as stack:
         write = stack.enter_context(records.writer(out, force=force)) if out else None
+        sites = stack.enter_context(SiteMemory(memory)) if memory else None
+        folder = QueueFolder(queue) if queue else None
         bar = stack.enter_context(progress_bar())
         task = bar.add_task("articles", total=None)
-        for item, result in _filtered(classifier, items, wrap, allow_empty, max_removed_share):
+        options = {"memory": sites, "wrap": wrap, "allow_empty": allow_empty, "max_removed_share": max_removed_share}
+        for item, result in _filtered(classifier, items, **options):
             tally.add(result)
+            if folder and "drift" in result.flags:
+                folder.add(
+                    str(item.site), item.record, f"drift: {len(result.removed)} of {len(result.paragraphs)} paragraphs went"
+                )
             why = (
                 explain(classifier, [p.text for p in result.paragraphs], [r.index for r in result.removed])
                 if with_explanations
@@ -140,22 +183,17 @@ def filter(
             show(str(item.record.get("id", item.where)), result, why)
             bar.advance(task)
     say(tally.line(len(bad)))
+    if folder:
+        say(folder.line())
 
 
 def _filtered(
-    classifier: Classifier, items: Iterator[records.Item], wrap: Wrap, allow_empty: bool | None, max_removed_share: float | None
+    classifier: Classifier, items: Iterator[records.Item], **options: Any
 ) -> Iterator[tuple[records.Item, FilterResult]]:
     """Pair each record with its result; the classifier reads some articles ahead."""
-    waiting: deque[records.Item] = deque()
-
-    def articles() -> Iterator[str | list[str]]:
-        for item in items:
-            waiting.append(item)
-            yield item.article
-
-    results = classifier.filter_many(articles(), wrap=wrap, allow_empty=allow_empty, max_removed_share=max_removed_share)
-    for result in results:
-        yield waiting.popleft(), result
+    items, texts, places = tee(items, 3)
+    articles, sites = (item.article for item in texts), (item.site for item in places)
+    return zip(items, classifier.filter_many(articles, sites=sites, **options), strict=True)
 
 
 Shower = Callable[[str, FilterResult, Sequence[Explanation]], None]
@@ -191,7 +229,8 @@ def show_diff(console: Console, name: str, result: FilterResult, why: Sequence[E
             console.print(Text(f"  {text}"), soft_wrap=True)
         else:
             style = colours[prediction.label]
-            tag = Text(f"- [{prediction.label} {prediction.probability:.2f}] ", style=f"bold {style}")
+            why_gone = ", repeated" if result.repeated and result.repeated[index] else ""
+            tag = Text(f"- [{prediction.label} {prediction.probability:.2f}{why_gone}] ", style=f"bold {style}")
             console.print(tag + Text(text, style=f"strike {style}"), soft_wrap=True)
             if index in reasons:
                 _show_groups(console, reasons[index])
@@ -244,7 +283,7 @@ class _Tally:
     """Counts for the summary line."""
 
     def __init__(self) -> None:
-        self.articles = self.paragraphs = self.chars = self.removed_chars = 0
+        self.articles = self.paragraphs = self.chars = self.removed_chars = self.repeated = 0
         self.labels: Counter[str] = Counter()
         self.flags: Counter[str] = Counter()
 
@@ -253,15 +292,17 @@ class _Tally:
         self.paragraphs += len(result.paragraphs)
         self.chars += sum(len(paragraph.text) for paragraph in result.paragraphs)
         self.removed_chars += sum(len(item.text) for item in result.removed)
+        self.repeated += sum(item.reason == "repeated" for item in result.removed)
         self.labels.update(result.by_label)
         self.flags.update(result.flags)
 
     def line(self, bad: int) -> str:
         removed = self.labels.total()
         labels = "".join(f", {label} {count:,}" for label, count in self.labels.most_common())
+        repeated = f"; {self.repeated:,} repeated by their site" if self.repeated else ""
         flags = "".join(f"; flag {flag} in {count:,}" for flag, count in sorted(self.flags.items()))
         skipped = f"; {bad:,} bad records skipped" if bad else ""
         share = self.removed_chars / self.chars if self.chars else 0
         articles = f"{self.articles:,} article{'s' * (self.articles != 1)}"
         removed_of = f"removed {removed:,} of {self.paragraphs:,} paragraphs ({share:.1%} of characters)"
-        return f"{articles}: {removed_of}{labels}{flags}{skipped}"
+        return f"{articles}: {removed_of}{labels}{repeated}{flags}{skipped}"

@@ -15,7 +15,8 @@ from trainer import artifact
 from trainer.errors import TrainerError
 from trainer.schema import LabelSet
 from trainer.studio.client import TOKEN_VARIABLE
-from trainer.studio.push import Predictor, check_model
+from trainer.studio.project import check_model
+from trainer.studio.push import Predictor
 
 PULLED, LOG = "labels.jsonl", "retraining.log"
 _STOP_SECONDS = 10.0

@@ -27,7 +27,7 @@ PORT = 8080
 STATE, LOG = "server.json", "server.log"  # in the data folder
 DATABASE = "label_studio.sqlite3"
 RUN = "TRAINER_STUDIO_RUN"  # marks the process of one start in its environment: a recycled process number has another
-START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 300.0, 20.0, 5.0
+START_SECONDS, STOP_SECONDS, ANSWER_SECONDS = 600.0, 20.0, 5.0
 LEGACY_TOKEN = re.compile(r"[0-9a-f]{40}")
 KEYMAP = {
     "region:cycle": {"key": "j", "description": "Next paragraph"},

@@ -136,7 +136,8 @@ def application(
     from trainer.errors import InputError
     from trainer.studio import client
     from trainer.studio.backend import Backend, create_app
-    from trainer.studio.push import Predictor, check_model
+    from trainer.studio.project import check_model
+    from trainer.studio.push import Predictor
     from trainer.studio.retraining import Retraining
 
     if (retrain_after is None) != (project is None) or (labels and project is None):

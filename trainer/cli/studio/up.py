@@ -47,7 +47,7 @@ def command(
         str | None, typer.Option("--executable", help="The label-studio command to run instead.", metavar="FILE")
     ] = None,
     install: Annotated[bool, typer.Option("--install", help="Install Label Studio in --venv first if it is not there.")] = False,
-    wait: Annotated[float, typer.Option("--wait", help="Seconds it may take to start.", min=1)] = 300.0,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds it may take to start.", min=1)] = 600.0,
     as_json: AsJson = False,
 ) -> None:
     """Start a Label Studio in the background, for this machine alone, and say how to sign in.
@@ -79,7 +79,7 @@ def up(
     venv: Path = DEFAULT_VENV,
     executable: str | None = None,
     install: bool = False,
-    wait: float = 300.0,
+    wait: float = 600.0,
 ) -> dict[str, Any]:
     """Start Label Studio unless it runs already, and return where it is, JSON-ready; the token is not part of that."""
     from trainer.errors import InputError
@@ -93,17 +93,18 @@ def up(
         hint = f"Stop it first: trainer studio down --data {data}"
         raise InputError("an account is made when Label Studio starts, and it runs already", where=username, hint=hint)
     token = _token(token_file)
-    new = running is None
+    new, made = running is None, None
     if running is None:
         program = _program(venv, executable, install)
         server.check_port(port)
-        account = _account(data, username, token)
+        made = _account(data, username, token)
         with _waiting(f"starting Label Studio at http://{server.HOST}:{port}: seconds, at the first start a minute or two"):
-            running = server.start(program, data, port, account=account, seconds=wait)
+            running = server.start(program, data, port, account=made, seconds=wait)
     accounts = server.accounts(data, os.environ)
     return {
         **report("up", data, running),
         "new": new,
+        "account": made.username if made else next(iter(accounts or ()), None),
         "accounts": accounts,
         "token": server.judge_token(running.port, token),
     }
@@ -186,9 +187,7 @@ def _show(found: dict[str, Any]) -> None:
         "none": personal,
     }
     typer.echo(f"{'up' if found['new'] else 'already up'}: {found['url']} (process {found['pid']})")
-    typer.echo(
-        f"sign in: {found['accounts'][0] if found['accounts'] else 'with your account'}, and the password of its first start"
-    )
+    typer.echo(f"sign in: {found['account'] or 'with your account'}, with the password it was made with")
     typer.echo(f"token: {tokens[found['token']]}")
     keys = ", ".join(f"{label.hotkey} {label.name}" for label in NEWS_LABELS)
     typer.echo(f"keys: j next paragraph, {keys} for the selected one, Shift+Enter submit")

@@ -1,0 +1,1 @@
+"""The processes that benchmarks/scraper.py measures."""
