@@ -168,9 +168,9 @@ def pool(material: Material, model: ArticleClassifier | None, rows: np.ndarray) 
     pages = material.pages.select(rows)
     sizes = np.array([len(texts) for texts in pages.texts])
     flat = np.full((int(sizes.sum()), len(names)), 1 / len(names))
-    expected, entropy = sums(model.predict_proba(pages.texts) if model else flat, sizes)
+    summed = sums(model.predict_proba(pages.texts) if model else flat, sizes)
     sites, site = np.unique(pages.sites, return_inverse=True)
-    return Pool(np.arange(len(rows)), site, tuple(sites.tolist()), expected, entropy, sizes, material.sketches[rows], names, {})
+    return Pool(np.arange(len(rows)), site, tuple(sites.tolist()), *summed, sizes, material.sketches[rows], names, {})
 
 
 def measure(material: Material, model: ArticleClassifier, labelled: np.ndarray, held: np.ndarray) -> Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -143,6 +144,12 @@ def test_the_drawing_is_a_picture(cli, file, tmp_path):
     pytest.importorskip("matplotlib")
     succeed(cli("labels", "curve", file, "--out", tmp_path / "curve.png", *QUICKLY))
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_a_picture_is_refused_before_the_work(cli, file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
+    refuse(cli("labels", "curve", file, "--out", tmp_path / "c.png", *QUICKLY), "paragraph-trainer[plot]")
 
 
 def test_too_few_sites_are_refused(cli, tmp_path):

@@ -15,7 +15,7 @@ from trainer.selection import STRATEGIES, choose
 LABELS = ("news", "fundraising", "navigation", "caption")
 
 
-def pool_of(expected, sites=None, entropy=None, sketch=None) -> Pool:
+def pool_of(expected, sites=None, entropy=None, sketch=None, squares=None) -> Pool:
     """A pool of articles of ten paragraphs each with the given numbers; all of different texts and, unless given, sites."""
     expected = np.array(expected, float)
     n = len(expected)
@@ -26,6 +26,7 @@ def pool_of(expected, sites=None, entropy=None, sketch=None) -> Pool:
         np.array([unique.index(name) for name in names]),
         tuple(unique),
         expected,
+        expected * 0.6 if squares is None else np.array(squares, float),
         np.ones(n) if entropy is None else np.array(entropy, float),
         np.full(n, 10),
         np.arange(n * 64, dtype=np.uint32).reshape(n, 64) if sketch is None else sketch,
@@ -45,6 +46,18 @@ def test_an_article_with_some_of_a_rare_label_comes_before_one_with_more_of_a_co
     picks = choose(pool_of(expected), 1, random_share=0)
     assert rows(picks) == [7]
     assert "3.0 paragraphs of fundraising" in picks[0].reason
+
+
+def test_a_likely_paragraph_counts_more_than_many_unlikely_ones():
+    expected = [[4, 0.5, 5, 0.5]] * 20 + [[4, 2, 4, 0], [4, 1, 5, 0]]
+    squares = [[3, 0.05, 4, 0.05]] * 20 + [[3, 0.1, 3, 0], [3, 0.9, 4, 0]]  # 20 times a tenth; once nearly sure
+    assert rows(choose(pool_of(expected, squares=squares), 1, random_share=0)) == [21]
+
+
+def test_labels_that_the_model_is_sure_of_count_less():
+    expected = [[4, 0.5, 5, 0.5]] * 20 + [[4, 3, 3, 0], [4, 0, 3, 3]]
+    squares = [[4, 0.1, 5, 0.5]] * 20 + [[4, 1, 3, 0], [4, 0, 3, 3]]  # sure of captions, in doubt about appeals
+    assert rows(choose(pool_of(expected, squares=squares), 1, random_share=0)) == [20]
 
 
 def test_a_batch_is_not_filled_with_one_kind():
@@ -145,9 +158,10 @@ def test_a_pool_knows_what_the_model_expects(tiny, tmp_path):
     assert pool.sites == ("s0.example", "s1.example", "s2.example")
     assert pool.site.tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert pool.paragraphs.tolist() == [6] * 7
-    for item, expected, entropy in zip(items, pool.expected, pool.entropy, strict=True):
+    for item, expected, squares, entropy in zip(items, pool.expected, pool.squares, pool.entropy, strict=True):
         probability = tiny.predict_proba([item["paragraphs"]])
         np.testing.assert_allclose(expected, probability.sum(axis=0))
+        np.testing.assert_allclose(squares, (probability**2).sum(axis=0))
         np.testing.assert_allclose(entropy, -(probability * np.log(probability)).sum())
 
 

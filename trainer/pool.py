@@ -39,15 +39,17 @@ class Pool(NamedTuple):
     """What is known of n articles.
 
     `place` [n]: number in reading order, from 0 on. `site` [n]: number in `sites`; an article of no known site has one of
-    its own. `sites`: names, "" where unknown. `expected` [n, labels]: sum of each label's probabilities over the paragraphs.
-    `entropy` [n]: sum over the paragraphs, in nats. `paragraphs` [n]: how many. `sketch` [n, PERMUTATIONS]: MinHash of the
-    set of paragraphs. `labels`: names of the columns. `left_out`: reason → articles that are not in the pool.
+    its own. `sites`: names, "" where unknown. `expected` [n, labels]: sum of each label's probabilities over the paragraphs;
+    `squares`: of their squares. `entropy` [n]: sum over the paragraphs, in nats. `paragraphs` [n]: how many. `sketch`
+    [n, PERMUTATIONS]: MinHash of the set of paragraphs. `labels`: names of the columns. `left_out`: reason → articles that are
+    not in the pool.
     """
 
     place: Index
     site: Index
     sites: tuple[str, ...]
     expected: Matrix
+    squares: Matrix
     entropy: NDArray[np.float64]
     paragraphs: Index
     sketch: NDArray[np.uint32]
@@ -100,7 +102,7 @@ def read_pool(items: Iterable[Item], model: Classifier, known: Known) -> Pool:
     sites: list[str] = []
     left_out: Counter[str] = Counter()
     place, site, paragraphs = array("q"), array("q"), array("q")
-    expected, entropy, sketches = array("d"), array("d"), array("I")
+    expected, squares, entropy, sketches = array("d"), array("d"), array("d"), array("I")
 
     def texts() -> Iterator[tuple[str, ...]]:
         for number, item in enumerate(items):
@@ -121,14 +123,15 @@ def read_pool(items: Iterable[Item], model: Classifier, known: Known) -> Pool:
             yield own
 
     for run in _runs(texts()):
-        summed, doubt = sums(model.predict_proba(run), np.array([len(article) for article in run]))
-        expected.extend(summed.ravel().tolist())
-        entropy.extend(doubt.tolist())
+        found = sums(model.predict_proba(run), np.array([len(article) for article in run]))
+        for kept, values in zip((expected, squares, entropy), found, strict=True):
+            kept.extend(values.ravel().tolist())
     return Pool(
         np.array(place, np.intp),
         np.array(site, np.intp),
         tuple(sites),
         np.array(expected).reshape(-1, len(model.labels)),
+        np.array(squares).reshape(-1, len(model.labels)),
         np.array(entropy),
         np.array(paragraphs, np.intp),
         np.array(sketches, np.uint32).reshape(-1, PERMUTATIONS),
@@ -137,18 +140,19 @@ def read_pool(items: Iterable[Item], model: Classifier, known: Known) -> Pool:
     )
 
 
-def sums(probability: Matrix, sizes: Index) -> tuple[Matrix, NDArray[np.float64]]:
-    """Add up, for each article, each label's probabilities and the entropies of its paragraphs.
+def sums(probability: Matrix, sizes: Index) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
+    """Add up, for each article, its paragraphs' probabilities, their squares, and the entropies.
 
     Args:
         probability: [paragraphs of all articles, labels]. sizes: [articles] paragraphs of each, at least one.
 
     Returns:
-        `expected` and `entropy` of a pool.
+        `expected`, `squares` and `entropy` of a pool.
     """
     entropy = -(probability * np.log(probability + _TINY)).sum(axis=1)
     begin = np.cumsum([0, *sizes[:-1]])
-    return np.add.reduceat(probability, begin, axis=0), np.add.reduceat(entropy, begin)
+    expected, squares = (np.add.reduceat(values, begin, axis=0) for values in (probability, probability**2))
+    return expected, squares, np.add.reduceat(entropy, begin)
 
 
 def _reason_against(record: Record, texts: Sequence[str], sketch: MinHash, known: Known) -> str:

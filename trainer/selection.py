@@ -1,8 +1,8 @@
 """What to label next: a batch of a pool's articles, each with the reason it was picked for.
 
-`mixed` measures an article by how much of each label it is expected to hold, in units of what the pool's articles hold on
-average, and adds up the logarithms of what the batch holds with it. So an article with some of a rare label beats one with much
-of a common one, and each picked article makes the next of its kind count less.
+`mixed` measures an article by how much of each label it likely holds, in units of what the pool's articles hold on average, so
+that some of a rare label is more than much of a common one. It adds up the logarithms of what the batch holds with it, so that
+each picked article makes the next of its kind count less, and weighs each label by the doubt that the model has about it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class _Batch:
     """A batch in the making.
 
     `free` [n]: whether the article may still be picked. `known` [sites]: labelled or picked articles, `picked` [sites]: of them
-    picked. `share` [n, labels]: expected paragraphs of each label, the pool's mean being 1; `held` [labels]: the picks' sum.
+    picked. `share` [n, labels]: how much of each label it holds, the pool's mean being 1; `held` [labels]: the picks' sum.
+    `doubt` [labels]: the part of a label's expected paragraphs that may well be of another, 0 to 1.
     """
 
     def __init__(self, pool: Pool, labelled_sites: Mapping[str, int], per_site: int, rng: np.random.Generator) -> None:
@@ -79,7 +80,10 @@ class _Batch:
         self.known = np.array([labelled_sites.get(name, 0) if name else 0 for name in pool.sites], np.intp)
         self.is_new = self.known == 0
         self.picked = np.zeros(len(pool.sites), np.intp)
-        self.share = pool.expected * len(pool.place) / (pool.expected.sum(axis=0) + _TINY)
+        # Squares: a paragraph that is likely of a label counts more than many that hardly are, as long articles have them.
+        squares = pool.squares.sum(axis=0)
+        self.share = pool.squares * len(pool.place) / (squares + _TINY)
+        self.doubt = 1 - squares / (pool.expected.sum(axis=0) + _TINY)
         self.held = np.zeros(len(pool.labels))
         self.luck = rng.random(len(pool.place))
         self.picks: list[Pick] = []
@@ -100,8 +104,8 @@ class _Batch:
         self._take(Pick(row, self.reason(row, strategy, gain[row]), float(scores[row]), random=False))
 
     def gain(self) -> NDArray[np.float64]:
-        """Return what each article adds to the logarithm of each label's paragraphs in the batch, [n, labels]."""
-        return np.asarray(np.log1p(self.share / (1 + self.held)))
+        """Return what each article adds to the logarithm of what the batch holds of each label, by its doubt, [n, labels]."""
+        return np.asarray(self.doubt * np.log1p(self.share / (1 + self.held)))
 
     def scores(self, strategy: Strategy, gain: NDArray[np.float64]) -> Scores:
         """Return how good each article is to pick next, [n]."""

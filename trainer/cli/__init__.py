@@ -13,7 +13,7 @@ _EXTRAS = {
     "pydantic": "train", "threadpoolctl": "train",
     "label_studio_sdk": "studio", "cleanlab": "studio", "krippendorff": "studio", "tenacity": "studio",
     "fastapi": "studio", "uvicorn": "studio", "psutil": "studio", "httpx": "studio",
-    "pyarrow": "bulk", "lxml": "html",
+    "pyarrow": "bulk", "lxml": "html", "matplotlib": "plot",
 }  # fmt: skip
 
 
