@@ -9,6 +9,7 @@ import pytest
 from commands import files, read, refuse, spawn, succeed
 from simulated_site import BUSY, simulate
 from small import write
+from test_readme import blocks
 from test_recall import HOUSE, TEASER, article
 
 import trainer
@@ -184,3 +185,20 @@ def test_what_cannot_be_prelabelled_is_refused(cli, tmp_path):
     refuse(cli("labels", "prelabel", path, *to, tmp_path / "o.txt"), "o.txt")
     refuse(cli("labels", "prelabel", path, *to, tmp_path / "o.jsonl"), "in.jsonl:1", "--site")
     assert not (tmp_path / "o.jsonl").exists()
+
+
+def test_the_code_of_the_document_does_what_it_says(tmp_path):
+    (code,) = blocks("python", "docs/memory.md")
+    done = spawn(cwd=tmp_path, start=("-W", "error", "-c", code))
+    assert succeed(done).out.strip() == code.partition("#")[2].strip()
+
+
+def test_the_commands_of_the_document_run(tmp_path, monkeypatch, cli):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "today.jsonl", scraped(10, HOUSE))
+    (commands,) = blocks("bash", "docs/memory.md")
+    for command in commands.splitlines():
+        program, *arguments = command.split()
+        assert program == "trainer"
+        succeed(cli(*arguments))
+    assert {"clean.jsonl", "first.jsonl", "sites.sqlite", "to-label"} <= set(files(tmp_path))

@@ -25,8 +25,10 @@ def normalise(text: str) -> str:
     """
     folded = text.casefold()
     plain = folded.translate(_ASCII) if folded.isascii() else _DIGITS.sub("0", _NO_WORD.sub(" ", folded))
-    words = ["0" if word in _NUMBERS else word for word in _ZEROS.sub("0", plain).split()]
-    return _RUN.sub("0", " ".join(words))
+    words = (_ZEROS.sub("0", plain) if "00" in plain else plain).split()
+    if _NUMBERS.isdisjoint(words):
+        return " ".join(words)
+    return _RUN.sub("0", " ".join(["0" if word in _NUMBERS else word for word in words]))
 
 
 def fingerprints(paragraphs: Sequence[str]) -> list[int | None]:
