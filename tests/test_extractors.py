@@ -64,7 +64,7 @@ out = [[bare_extraction(page).text, extract(page, given["model"])] for page in p
     for alone, record in pairs:
         expected = through_json(model.filter(alone).to_record())
         assert {key: record[key] for key in expected} == expected
-    assert sum(len(record["removed"]) for _, record in pairs) >= 6
+    assert sum(len(record["removed"]) for _, record in pairs) >= 4
 
 
 def test_metadata_are_kept(call: Callable[..., Any]) -> None:
@@ -151,7 +151,7 @@ out = [[article.text, clean(article, given["model"], title=article.title)] for a
         expected = through_json(model.filter(alone).to_record({"title": record["title"]}))
         assert record == expected
     assert pairs[0][1]["title"].startswith("Swing bridge to close")
-    assert sum(len(record["removed"]) for _, record in pairs) >= 6
+    assert sum(len(record["removed"]) for _, record in pairs) >= 4
 
 
 def test_resiliparse_texts_are_cleaned(call: Callable[..., Any], model: Classifier) -> None:
@@ -163,7 +163,7 @@ out = [[text, clean(text, given["model"], url=given["url"])] for text in texts]
 """
     for alone, record in (pairs := call("resiliparse", code, url=URL)):
         assert record == through_json(model.filter(alone).to_record({"url": URL}))
-    assert sum(len(record["removed"]) for _, record in pairs) >= 6
+    assert sum(len(record["removed"]) for _, record in pairs) >= 4
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(_run(argv))
+    except KeyboardInterrupt:  # while the commands are still being imported
+        sys.exit(130)
     except TrainerError as error:
         sys.exit(_fail(str(error)))
     except ModuleNotFoundError as error:
