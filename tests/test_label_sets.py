@@ -24,7 +24,9 @@ def five(label_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model trained with the five labels on label files that have four."""
     from trainer.cli.train import train
 
-    return train([label_path], tmp_path_factory.mktemp("models") / "five", config=FIVE, overrides=(*SET[1::2], "context.epochs=24"))
+    return train(
+        [label_path], tmp_path_factory.mktemp("models") / "five", config=FIVE, overrides=(*SET[1::2], "context.epochs=24")
+    )
 
 
 def test_the_file_differs_from_the_default_in_its_labels_alone() -> None:
