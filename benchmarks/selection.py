@@ -99,7 +99,7 @@ def main() -> int:
         print(f"selection: no annotated pages at {arguments.corpus.name}; nothing to measure")
         return 0
     began = time.monotonic()
-    material = load(arguments.corpus, arguments.start, arguments.limit)
+    material = load(arguments.corpus, arguments.start, arguments.split, arguments.limit)
     sizes = [size + FIRST * (arguments.start == "nothing") for size in SIZES if size <= arguments.most]
     jobs = [(strategy, seed) for seed in range(min(arguments.seeds, len(material.held))) for strategy in arguments.strategies]
     work = (delayed(simulate)(material, strategy, seed, sizes) for strategy, seed in jobs)
@@ -118,9 +118,9 @@ def main() -> int:
     return 0
 
 
-def load(corpus: Path, start: str, limit: int | None = None) -> Material:
-    """Read and split the pages; `limit`: at most so many, for quick runs."""
-    config = load_config(None, QUICK)
+def load(corpus: Path, start: str, split: int, limit: int | None = None) -> Material:
+    """Read the pages and split them; `limit`: at most so many, for quick runs."""
+    config = load_config(None, [*QUICK, f"seed={split}"])
     pages = load_labels([corpus], config.label_set)
     if limit:
         pages = pages.select(np.sort(np.random.default_rng(0).permutation(len(pages.articles))[:limit]))
@@ -294,6 +294,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--start", choices=("written", "nothing"), default="written", help="what the first model has learnt")
     parser.add_argument("--strategies", type=_strategies, default=_strategies("mixed,uncertainty,random"))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--split", type=int, default=0, help="seed of the split into folds and of the training")
     parser.add_argument("--most", type=int, default=SIZES[-1], help="stop at so many labelled pages; for quick runs")
     parser.add_argument("--limit", type=int, help="so many pages; for quick runs")
     parser.add_argument("--jobs", type=int, default=-1, help="processes, -1 for one a core")
