@@ -14,7 +14,7 @@ from rich.console import Console
 
 import trainer
 from trainer import artifact, training
-from trainer.cli.filter import show_diff
+from trainer.cli.filter_output import show_diff
 from trainer.config import load_config
 from trainer.dataset import Dataset, load_labels
 

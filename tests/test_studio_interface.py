@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.errors import InputError, ServerError
-from trainer.model import Prediction
+from trainer.result import Prediction
 from trainer.schema import NEWS_LABELS, Label, LabelSet
 from trainer.studio import interface
 

@@ -17,8 +17,9 @@ What this package imports by itself is the standard library, NumPy and safetenso
 from trainer.artifact import load
 from trainer.errors import ArtifactError, InputError, TrainerError
 from trainer.memory import SiteMemory
-from trainer.model import Classifier, FilterResult, Prediction, Removed
+from trainer.model import Classifier
 from trainer.paragraph import Article, Paragraph, split
+from trainer.result import FilterResult, Prediction, Removed
 
 __all__ = [
     "Article",

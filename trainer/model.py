@@ -4,151 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from trainer.errors import InputError
 from trainer.memory import SiteMemory
 from trainer.network import Network
-from trainer.paragraph import Article, Paragraph, Wrap
+from trainer.paragraph import Article, Wrap
 from trainer.policy import Policy, apply_valves, candidates
 from trainer.recall import recall
+from trainer.result import FilterResult, Prediction, predictions
 from trainer.schema import LabelSet
 from trainer.text import Matrix
 
 BATCH_CHARS = 1 << 17  # of articles judged at once by filter_many
 _ARTICLE_CHARS = 64  # what an article counts besides its text, so that empty ones fill a batch too
-
-
-class Prediction(NamedTuple):
-    """The likeliest label of a paragraph, its probability, and those of all labels in the model's order."""
-
-    label: str
-    probability: float
-    probabilities: tuple[float, ...]
-
-
-def predictions(probability: Matrix, labels: tuple[str, ...]) -> list[Prediction]:
-    """Return a prediction for each column of probabilities [classes, n]."""
-    best = probability.argmax(axis=0).tolist()
-    rows = zip(*probability.tolist(), strict=True)
-    return [Prediction(labels[k], row[k], row) for k, row in zip(best, rows, strict=True)]
-
-
-class Removed(NamedTuple):
-    """A removed paragraph: its number in the article, its offsets in the given text, its label and how sure it is.
-
-    `reason` is there where a site memory was used: `repeated` for what the site repeats, whatever its label, else `model`.
-    """
-
-    index: int  # type: ignore[assignment] # a field of the record contract; the method of tuples is not used
-    start: int
-    end: int
-    text: str
-    label: str
-    probability: float
-    reason: str | None = None
-
-
-class FilterResult:
-    """What became of one article.
-
-    Attributes:
-        paragraphs: all paragraphs in order. keep: one `bool` each. flags: the safety valves that acted: `headline` (a first
-        paragraph was spared), `max_removed_share` (the least sure removals were taken back), `empty` (everything would have
-        gone, so nothing went); with a site memory also `unseen` (a removal was taken back since the site has never shown the
-        paragraph elsewhere) and `drift` (the site's removal share has changed, see `drift.Drift`). site: as given. model,
-        model_digest: what judged it. repeated: with a site memory, whether the site repeats it, one `bool` each.
-    """
-
-    def __init__(
-        self,
-        paragraphs: tuple[Paragraph, ...],
-        probability: Matrix,
-        keep: list[bool],
-        flags: tuple[str, ...],
-        *,
-        labels: tuple[str, ...],
-        site: str | None,
-        model: str,
-        model_digest: str,
-        repeated: list[bool] | None = None,
-    ) -> None:
-        self.paragraphs, self.keep, self.flags, self.repeated = paragraphs, keep, flags, repeated
-        self.site, self.model, self.model_digest = site, model, model_digest
-        self._probability, self._labels = probability, labels
-
-    @cached_property
-    def predictions(self) -> list[Prediction]:
-        """The prediction of each paragraph."""
-        return predictions(self._probability, self._labels)
-
-    @cached_property
-    def text(self) -> str:
-        """The kept paragraphs joined by one newline."""
-        return "\n".join(paragraph.text for paragraph in self.kept)
-
-    @cached_property
-    def kept(self) -> list[Paragraph]:
-        """The paragraphs that stay."""
-        return [paragraph for paragraph, keep in zip(self.paragraphs, self.keep, strict=True) if keep]
-
-    @cached_property
-    def removed(self) -> list[Removed]:
-        """The paragraphs that go."""
-        gone = [index for index, keep in enumerate(self.keep) if not keep]
-        predicted = predictions(self._probability[:, gone], self._labels)
-        paragraphs, repeated = self.paragraphs, self.repeated
-        reasons = [None if repeated is None else "repeated" if repeated[index] else "model" for index in gone]
-        return [
-            Removed(index, paragraphs[index].start, paragraphs[index].end, paragraphs[index].text, label, probability, reason)
-            for index, (label, probability, _), reason in zip(gone, predicted, reasons, strict=True)
-        ]
-
-    @property
-    def by_label(self) -> dict[str, int]:
-        """Number of removed paragraphs of each label."""
-        counts: dict[str, int] = {}
-        for item in self.removed:
-            counts[item.label] = counts.get(item.label, 0) + 1
-        return counts
-
-    @property
-    def removed_share(self) -> float:
-        """Share of the paragraphs' characters that go, 0 to 1."""
-        total = sum(len(paragraph.text) for paragraph in self.paragraphs)
-        return sum(len(item.text) for item in self.removed) / total if total else 0.0
-
-    def to_record(self, record: dict[str, Any] | None = None, *, paragraphs: bool = False) -> dict[str, Any]:
-        """Return the output record: the fields of `record`, with `text`, `removed` and `filter` set.
-
-        Args:
-            record: the input record, not changed; its other fields pass through.
-            paragraphs: also list all paragraphs with their labels.
-        """
-        out = {key: value for key, value in (record or {}).items() if key != "paragraphs"}
-        out["text"] = self.text
-        out["removed"] = [{**item._asdict(), "probability": round(item.probability, 6)} for item in self.removed]
-        if self.repeated is None:
-            for item in out["removed"]:
-                del item["reason"]
-        if paragraphs:
-            out["paragraphs"] = [
-                {"index": i, "text": p.text, "label": q.label, "probability": round(q.probability, 6), "keep": keep}
-                for i, (p, q, keep) in enumerate(zip(self.paragraphs, self.predictions, self.keep, strict=True))
-            ]
-        out["filter"] = {
-            "model": self.model,
-            "model_digest": self.model_digest,
-            "kept": len(self.kept),
-            "removed": len(self.removed),
-            "removed_share": round(self.removed_share, 6),
-            "flags": list(self.flags),
-        }
-        return out
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from trainer import artifact, records
+from trainer.cli.filter_output import show_diff, show_reasons
 from trainer.cli.options import Force, Model, progress_bar, say, stdout_console
 from trainer.errors import InputError
 from trainer.explain import Explanation, explain
 from trainer.files import STDIO
 from trainer.memory import SiteMemory
-from trainer.model import Classifier, FilterResult
+from trainer.model import Classifier
 from trainer.paragraph import Wrap
 from trainer.queue_folder import QueueFolder
+from trainer.result import FilterResult
 
 NAME = "filter"
 
@@ -211,57 +211,12 @@ def _shower(classifier: Classifier, *, with_explanations: bool, diff: bool, sile
         if diff:
             show_diff(console, name, result, why, colours)
         elif with_explanations and not silent:
-            _show_reasons(console, name, result, why, colours)
+            show_reasons(console, name, result, why, colours)
         elif not silent:
             gap = "\n" if seen > 1 else ""
             sys.stdout.buffer.write(f"{gap}{result.text}\n".encode("utf-8", "surrogatepass"))
 
     return show
-
-
-def show_diff(console: Console, name: str, result: FilterResult, why: Sequence[Explanation], colours: dict[str, str]) -> None:
-    """Print all paragraphs of an article, the removed ones struck through in their label's colour, with reasons if given."""
-    reasons = {item.index: item for item in why}
-    console.rule(Text(_printable(name)), align="left")
-    for index, (paragraph, prediction, keep) in enumerate(zip(result.paragraphs, result.predictions, result.keep, strict=True)):
-        text = _printable(paragraph.text)
-        if keep:
-            console.print(Text(f"  {text}"), soft_wrap=True)
-        else:
-            style = colours[prediction.label]
-            why_gone = ", repeated" if result.repeated and result.repeated[index] else ""
-            tag = Text(f"- [{prediction.label} {prediction.probability:.2f}{why_gone}] ", style=f"bold {style}")
-            console.print(tag + Text(text, style=f"strike {style}"), soft_wrap=True)
-            if index in reasons:
-                _show_groups(console, reasons[index])
-    _show_flags(console, result)
-
-
-def _show_reasons(console: Console, name: str, result: FilterResult, why: Sequence[Explanation], colours: dict[str, str]) -> None:
-    console.rule(Text(_printable(name)), align="left")
-    for removed, reason in zip(result.removed, why, strict=True):
-        text = _printable(removed.text)
-        shown = text if len(text) <= 100 else text[:99] + "…"
-        tag = Text(f"[{removed.label} {removed.probability:.2f}] ", style=f"bold {colours[removed.label]}")
-        console.print(tag + Text(shown), soft_wrap=True)
-        _show_groups(console, reason)
-    _show_flags(console, result)
-
-
-def _show_groups(console: Console, reason: Explanation) -> None:
-    for group in reason.groups:
-        features = ", ".join(f"{name} {weight:+.1f}" for name, weight in group.strongest)
-        console.print(Text(f"      {group.name:<10} {group.contribution:+6.1f}  {features}", style="dim"), soft_wrap=True)
-
-
-def _show_flags(console: Console, result: FilterResult) -> None:
-    if result.flags:
-        console.print(Text(f"  flags: {', '.join(result.flags)}", style="bold"))
-
-
-def _printable(text: str) -> str:
-    """Escape what would steer a terminal or cannot be encoded; any white space is a space."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _with_explanations(record: dict[str, Any], why: Sequence[Explanation]) -> dict[str, Any]:

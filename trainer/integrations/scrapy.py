@@ -25,7 +25,8 @@ from scrapy.utils.asyncio import run_in_thread
 
 from trainer.errors import ConfigError
 from trainer.integrations import load_once
-from trainer.model import Classifier, FilterResult
+from trainer.model import Classifier
+from trainer.result import FilterResult
 
 _OPTIONS = ("MODEL", "FIELD", "REMOVED_FIELD", "SITE_FIELD", "DROP_BELOW", "ALLOW_EMPTY", "MAX_REMOVED_SHARE")
 SETTINGS = tuple(f"TRAINER_{name}" for name in _OPTIONS)

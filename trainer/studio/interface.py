@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from trainer.errors import InputError, ServerError
-from trainer.model import Prediction
+from trainer.result import Prediction
 from trainer.schema import Label, LabelSet
 
 CONTROL, OBJECT = "label", "text"  # names in the interface; regions refer to them

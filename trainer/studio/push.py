@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from trainer.errors import InputError
-from trainer.model import Classifier, Prediction, predictions
+from trainer.model import Classifier
+from trainer.result import Prediction, predictions
 from trainer.schema import LabelSet
 from trainer.studio import interface
 from trainer.studio.articles import Article
