@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
@@ -29,8 +29,9 @@ OVERALL = {
 
 def to_json(report: Report) -> dict[str, Any]:
     """Return the report as JSON-ready values; figures are [value, lower, upper], null where undefined."""
-    plain = json.loads(json.dumps(asdict(report)), parse_constant=lambda _: None)
-    return dict(plain)
+    fields = asdict(replace(report, detail=None))
+    del fields["detail"]
+    return dict(json.loads(json.dumps(fields), parse_constant=lambda _: None))
 
 
 def show(report: Report, console: Console) -> None:
