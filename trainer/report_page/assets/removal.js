@@ -1,0 +1,73 @@
+// News lost against junk removed: the slider over the threshold, its figures and its place on the curve.
+
+function removal() {
+  const { thresholds, items, chars, chosen, total } = data.removal;
+  const { unit, kept, rest } = data.names;
+  const classes = data.labels.map((_, k) => k);
+  const sum = (counts, wanted) => classes.filter((k) => data.labels[k].kept === wanted).reduce((all, k) => all + counts(k), 0);
+  const news = sum((k) => total.chars[k], true), junk = sum((k) => total.chars[k], false);
+  const figures = (countItems, countChars) => ({
+    lost: share(1000 * sum(countChars, true), news),
+    gone: share(sum(countChars, false), junk),
+    wrongly: sum(countItems, true),
+    all: sum(countItems, true) + sum(countItems, false),
+  });
+  const at = (step) => figures((k) => items[k][step], (k) => chars[k][step]);
+  const own = figures((k) => chosen.items[k], (k) => chosen.chars[k]);
+  const steps = thresholds.map((_, step) => at(step));
+  const within = steps.findIndex(({ lost }) => data.limit === null || (lost ?? 0) <= 1000 * data.limit);
+  const limit = within < 0 ? thresholds.length - 1 : within;
+
+  const best = new Map(steps.map(({ lost, gone }) => [lost ?? 0, gone ?? 0]).reverse()); // of equal losses the last, which removes most
+  const points = [...best].sort((one, other) => one[0] - other[0]);
+  const most = Math.max(points.at(-1)[0], own.lost ?? 0, 1000 * (data.limit ?? 0)) * 1.08 || 1;
+  const fixed = [{ x: own.lost ?? 0, y: own.gone ?? 0, shape: "diamond" }];
+  if (data.limit !== null) fixed.unshift({ x: 1000 * data.limit, shape: "across", text: "limit" });
+  const mark = chart(document.getElementById("removal-chart"), {
+    label: `Share of ${rest} characters removed against ${kept} characters lost per 1,000, at every threshold`,
+    x: { label: `${kept} characters lost per 1,000`, range: [0, most] },
+    y: { label: `${rest} characters removed`, range: [0, 1], format: percent },
+    lines: [{ points }], marks: fixed, height: 320,
+  });
+  document.getElementById("removal-chart").append(
+    el("p", { class: "key" }, "● this threshold for all labels   ◆ the chosen thresholds, one a label"),
+    details("Figures as a table", table("What goes at some thresholds", ["threshold", `${kept} lost per 1,000`, `${rest} removed`],
+      steps.map(({ lost, gone }, step) => [number(thresholds[step], 4), number(lost, 2), percent(gone)]).filter((_, step) => step % 12 === 0))),
+  );
+
+  const slider = document.getElementById("threshold");
+  slider.max = thresholds.length - 1;
+  slider.value = limit;
+  slider.addEventListener("input", show);
+  const back = document.getElementById("to-limit");
+  back.textContent = data.limit === null ? "Start anew" : `Most removed within the limit of ${number(1000 * data.limit, 1)} per 1,000`;
+  back.addEventListener("click", () => {
+    slider.value = limit;
+    show();
+  });
+
+  function show() {
+    const step = Number(slider.value), now = steps[step];
+    put("threshold-value", number(thresholds[step], 4));
+    slider.setAttribute("aria-valuetext",
+      `${number(thresholds[step], 4)}: ${number(now.lost, 2)} of 1,000 ${kept} characters lost, ${percent(now.gone)} of ${rest} removed`);
+    mark([...fixed, { x: now.lost ?? 0, y: now.gone ?? 0, shape: "disc" }]);
+    const row = (title, figure) => [title, figure(now), figure(own)];
+    const ofTotal = (k, count) => `${number(count)} (${percent(share(count, total.items[k]))})`;
+    const byLabel = data.labels.map(({ name, kept: stays }, k) => [
+      stays ? `${name} (is kept)` : name, ofTotal(k, items[k][step]), ofTotal(k, chosen.items[k]),
+    ]);
+    put(
+      "removal-figures",
+      table("What goes", ["", "this threshold", "chosen thresholds"], [
+        row(`${kept} characters lost per 1,000`, ({ lost }) => number(lost, 2)),
+        row(`${rest} characters removed`, ({ gone }) => percent(gone)),
+        row(`${unit}s that go`, ({ all }) => number(all)),
+        row("of these wrongly", ({ wrongly, all }) => `${number(wrongly)} (${percent(share(wrongly, all))})`),
+      ]),
+      table(`${unit}s that go, by true label`, ["label", "this threshold", "chosen thresholds"], byLabel),
+    );
+  }
+
+  show();
+}
