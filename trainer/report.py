@@ -25,6 +25,7 @@ OVERALL = {
     "news_lost_per_1000": "at the thresholds: news characters lost per 1,000",
     "junk_removed": "at the thresholds: share of junk characters removed",
 }
+_FOR_MACHINES = ("sites", "draws")
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -32,6 +33,12 @@ def to_json(report: Report) -> dict[str, Any]:
     fields = asdict(replace(report, detail=None))
     del fields["detail"]
     return dict(json.loads(json.dumps(fields), parse_constant=lambda _: None))
+
+
+def to_text(fields: dict[str, Any]) -> str:
+    """Return JSON for a file: figures a line each, what stands for machines alone (`sites`, `draws`) on one line."""
+    lines = [f' "{key}": {json.dumps(value, indent=None if key in _FOR_MACHINES else 1)}' for key, value in fields.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def show(report: Report, console: Console) -> None:

@@ -42,6 +42,11 @@ class Sums(NamedTuple):
     lost: Matrix
     gone: Matrix
 
+    def select(self, sites: list[int]) -> Sums:
+        """Return what the sites of the given numbers add."""
+        confusion, *chars = self
+        return Sums(confusion[sites], *(values[sites] for values in chars))
+
 
 def site_sums(scored: Scored, labels: LabelSet, sites: int) -> Sums:
     """Add up the paragraphs of each site; `scored.site` is below `sites`."""

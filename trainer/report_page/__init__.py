@@ -17,14 +17,14 @@ from trainer.report_page.weaknesses import weaknesses
 
 __all__ = ["Material", "of_report", "page", "page_data"]
 
-_EXPLAINED = {
+_EXPLAINED = {  # what matters most comes first
     "macro_f1": "mean of the labels' F1, each label counting the same",
+    "news_char_f1": "how well {kept} is told from {rest}, long texts counting more",
+    "news_lost_per_1000": "what the filter would wrongly remove; the mark is the limit it was set for, {limit}",
+    "junk_removed": "what the filter would rightly remove",
     "accuracy": "share that gets its true label",
     "news_char_precision": "of the characters taken for {kept}, the share that is",
     "news_char_recall": "of the {kept} characters, the share taken for it",
-    "news_char_f1": "harmonic mean of the two, over characters",
-    "news_lost_per_1000": "{kept} characters that the filter would remove; the limit it was set for: {limit}",
-    "junk_removed": "of the {rest} characters, the share that the filter would remove",
 }
 
 
@@ -42,7 +42,7 @@ def page_data(
         "report": to_json(report),
         "names": {"unit": material.unit, "kept": material.kept, "rest": material.rest},
         "labels": [{"name": label.name, "kept": label.kept, "colour": label.colour} for label in material.labels],
-        "headline": [_headline(name, material) for name in report.overall],
+        "headline": [_headline(name, material) for name in sorted(report.overall, key=_rank)],
         "limit": material.limit,
         "precision_recall": curves.precision_recall(material),
         "calibration": curves.calibration(material),
@@ -56,6 +56,10 @@ def page_data(
         "curve": curve,
     }
     return {**data, "weaknesses": weaknesses(report, material, data)}
+
+
+def _rank(name: str) -> int:
+    return list(_EXPLAINED).index(name) if name in _EXPLAINED else len(_EXPLAINED)
 
 
 def _headline(name: str, material: Material) -> dict[str, Any]:

@@ -77,16 +77,11 @@ def _reliability(material: Material, probability: Matrix, truth: NDArray[np.bool
     with np.errstate(invalid="ignore"):
         observed = (material.weights @ hits) / (material.weights @ items)
     count, mean = items.sum(axis=0), np.bincount(which, probability, _BINS) / np.maximum(np.bincount(which, minlength=_BINS), 1)
-    bins = [
-        {
-            "from": b / _BINS,
-            "to": (b + 1) / _BINS,
-            "items": int(count[b]),
-            "predicted": round(float(mean[b]), 4),
-            "observed": [round(value, 4) for value in interval(observed[:, b])],
-        }
-        for b in np.flatnonzero(count).tolist()
-    ]
+    bins: list[dict[str, Any]] = []
+    for b in np.flatnonzero(count).tolist():
+        shares = [round(value, 4) for value in interval(observed[:, b])]
+        part = {"from": b / _BINS, "to": (b + 1) / _BINS, "items": int(count[b])}
+        bins.append({**part, "predicted": round(float(mean[b]), 4), "observed": shares})
     gap = sum(b["items"] * abs(b["predicted"] - b["observed"][0]) for b in bins) / max(count.sum(), 1)
     return {"bins": bins, "gap": round(float(gap), 4)}
 

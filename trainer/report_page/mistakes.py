@@ -82,7 +82,7 @@ def confusion_chars(material: Material) -> list[list[int]]:
     """Return the confusion matrix in characters, [true][predicted]."""
     scored, classes = material.scored, len(material.labels)
     cell = scored.truth * classes + scored.label
-    return np.bincount(cell, scored.chars, classes**2).reshape(classes, classes).astype(int).tolist()  # type: ignore[no-any-return]
+    return np.bincount(cell, scored.chars, classes**2).reshape(classes, classes).astype(int).tolist()
 
 
 def examples(material: Material, site_rows: Sequence[dict[str, Any]], grouped: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -90,8 +90,9 @@ def examples(material: Material, site_rows: Sequence[dict[str, Any]], grouped: S
 
     Errors come first, the surest ones of each cell, site and group in turn, until _BUDGET is used up.
 
-    `items`: those to show, as places in `texts`. `texts`: {"text", "truth", "label" (-1: not judged), "article", "number",
-    "probability" (per mille, of each class)} columns. `articles`: {"id", "site", "size"}.
+    `items`: those to show, as places in `texts`. `groups`: by grouping → index into `group_names`, of each item. `texts`: columns
+    "text", "truth", "label" (-1: not judged), "lost" (1: of a class that is kept, but removed at the chosen thresholds),
+    "article", "number", "probability" (per mille, of each class). `articles`: columns "id", "site", "size".
     """
     chosen = _within_budget(material, _candidates(material, site_rows, grouped))
     judged = np.full(len(material.texts), -1)
@@ -104,6 +105,7 @@ def examples(material: Material, site_rows: Sequence[dict[str, Any]], grouped: S
     at = {place: i for i, place in enumerate(places)}
     scored = material.scored
     truth, label = np.append(scored.truth, -1), np.append(scored.label, -1)
+    lost = np.append(material.stays & scored.removed, False).astype(int)
     permille = np.round(1000 * scored.probability).astype(int)
     site_of = dict(zip(material.article[material.place].tolist(), scored.site.tolist(), strict=True))
     names = {by: sorted(set(values)) for by, values in material.groups.items()}
@@ -115,6 +117,7 @@ def examples(material: Material, site_rows: Sequence[dict[str, Any]], grouped: S
             "text": [_cut(material.texts[place], _ITEM if place in shown else _NEIGHBOUR) for place in places],
             "truth": truth[judged[places]].tolist(),
             "label": label[judged[places]].tolist(),
+            "lost": lost[judged[places]].tolist(),
             "article": [numbers[int(material.article[place])] for place in places],
             "number": [int(place - begin[material.article[place]]) for place in places],
             "probability": [permille[:, judged[place]].tolist() if judged[place] >= 0 else None for place in places],
@@ -127,14 +130,13 @@ def examples(material: Material, site_rows: Sequence[dict[str, Any]], grouped: S
     }
 
 
-def _candidates(
-    material: Material, site_rows: Sequence[dict[str, Any]], grouped: Sequence[dict[str, Any]]
-) -> Iterable[int]:
+def _candidates(material: Material, site_rows: Sequence[dict[str, Any]], grouped: Sequence[dict[str, Any]]) -> Iterable[int]:
     """Yield judged items, most telling first."""
     scored, wrong, classes = material.scored, material.wrong, len(material.labels)
     sure = scored.probability.max(axis=0) if scored.truth.size else np.zeros(0)
     cell, site = scored.truth * classes + scored.label, np.array(material.sites)[scored.site]
     lists = [_first(cell == c, -sure, _PER_CELL) for c in np.unique(cell[wrong])]
+    lists.append(_first(material.stays & scored.removed, -scored.chars, _PER_CELL))
     lists += [_first(wrong & (site == row["name"]), -sure, _PER_ROW) for row in site_rows]
     for group in grouped:
         names = np.array(material.groups[group["by"]])
@@ -148,7 +150,7 @@ def _candidates(
                 yield i
 
 
-def _first(mask: NDArray[np.bool_], order: Matrix, most: int) -> list[int]:
+def _first(mask: NDArray[np.bool_], order: Matrix | Index, most: int) -> list[int]:
     rows = np.flatnonzero(mask)
     return rows[np.argsort(order[rows], kind="stable")][:most].tolist()  # type: ignore[no-any-return]
 

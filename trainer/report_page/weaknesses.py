@@ -54,7 +54,7 @@ def _loss(report: Report, material: Material) -> Iterator[Weakness]:
         f"At the chosen thresholds {lost:.1f} of 1,000 {material.kept} characters are lost ({low:.1f}–{high:.1f}); "
         f"the limit is {limit:g}; {certain}."
     )
-    yield Weakness(lost / 1000, f"Loses more {material.kept} than it may", text, "removal")
+    yield Weakness(lost / 1000, f"Loses more {material.kept} than it may", text, "removal", {"lost": True})
 
 
 def _label(report: Report, material: Material) -> Iterator[Weakness]:
@@ -66,7 +66,9 @@ def _label(report: Report, material: Material) -> Iterator[Weakness]:
     name, (value, low, high) = report.labels[k], report.per_label["f1"][k]
     missed, false = 1 - report.per_label["recall"][k][0], 1 - report.per_label["precision"][k][0]
     wrong = "" if math.isnan(false) else f", and {_percent(false)} of what it calls {name} is something else"
-    text = f"F1 {value:.2f} ({low:.2f}–{high:.2f}): it misses {_percent(missed)} of {report.support[k]:,} {material.unit}s{wrong}."
+    text = (
+        f"F1 {value:.2f} ({low:.2f}–{high:.2f}): it misses {_percent(missed)} of {report.support[k]:,} {material.unit}s{wrong}."
+    )
     title = f"{name} is the label it knows least"
     yield Weakness(1 - value, title, text, "labels", {"truth": k, "wrong": True})
 
@@ -100,12 +102,12 @@ def _sites(material: Material, rows: Sequence[dict[str, Any]], spread: dict[str,
     worst = [row for row in rows if row["items"] >= _FEW and row["errors"] >= _WORSE * rate * row["items"]]
     if not worst:
         return
-    row, where = worst[0], f"half of all errors are on {spread['half']:,} of {spread['sites']:,} sites"
+    row, share = worst[0], worst[0]["errors"] / worst[0]["items"]
     text = (
-        f"{row['errors']:,} of {row['items']:,} {material.unit}s of {row['name']} are wrong ({_percent(row['errors'] / row['items'])}"
-        f"; overall {_percent(rate)}); {where}."
+        f"{row['errors']:,} of {row['items']:,} {material.unit}s are wrong ({_percent(share)}; overall {_percent(rate)}); "
+        f"half of all errors are on {spread['half']:,} of {spread['sites']:,} sites."
     )
-    yield Weakness(row["errors"] / row["items"], f"Worst site: {row['name']}", text, "sites", {"site": row["name"], "wrong": True})
+    yield Weakness(share, f"Worst site: {row['name']}", text, "sites", {"site": row["name"], "wrong": True})
 
 
 def _calibration(curves: Sequence[dict[str, Any]], material: Material) -> Iterator[Weakness]:
@@ -122,9 +124,10 @@ def _calibration(curves: Sequence[dict[str, Any]], material: Material) -> Iterat
     gap, name, part = max(off, key=lambda found: found[0])
     observed, low, high = part["observed"]
     way = "too sure" if part["predicted"] > observed else "not sure enough"
+    said = f"{_percent(part['from'])} to {_percent(part['to'])}"
     text = (
-        f"Where it says {_percent(part['predicted'])} {name} on average (bin {part['from']:.1f}–{part['to']:.1f}, {part['items']:,} "
-        f"{material.unit}s), {_percent(observed)} ({_percent(low)}–{_percent(high)}) are."
+        f"Of the {part['items']:,} {material.unit}s that it says are {name} with {said} "
+        f"(mean {_percent(part['predicted'])}), {_percent(observed)} ({_percent(low)}–{_percent(high)}) are."
     )
     yield Weakness(gap, f"Is {way} of {name}", text, "calibration")
 

@@ -7,7 +7,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => char
 
 // Draw a chart into `host`.
 //
-// spec: {label, x, y: {label, range, format}, lines: [{points: [[x, y], …], colour, dash, dots, ranges: [[low, high], …], name}],
+// spec: {label, x, y: {label, range, format, splits}, lines: [{points: [[x, y], …], colour, dash, dots, ranges: [[low, high], …], name}],
 // marks: [{x, y, shape: "disc" | "diamond" | "across", text}], height}. Returns a function that replaces the marks.
 function chart(host, spec) {
   const frame = el("div", { class: "chart", role: "img", "aria-label": spec.label });
@@ -19,15 +19,15 @@ function chart(host, spec) {
     plot?.destroy();
     const width = frame.clientWidth || 320;
     const ink = colour("ink"), grid = colour("rule"), font = "13px system-ui, sans-serif";
-    const axis = ({ label, format }) => ({
-      stroke: ink, font, labelFont: font, label, labelSize: 24, size: label === spec.y.label ? 48 : 34, space: label === spec.y.label ? 36 : 60,
+    const axis = ({ label, format, splits }, size, space) => ({
+      stroke: ink, font, labelFont: font, label, labelSize: 24, size, space, splits: splits && (() => splits),
       grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 },
       values: (_, splits) => splits.map((value) => (value === null ? "" : format ? format(value) : String(value))),
     });
     const options = {
       width, height: spec.height ?? 260, legend: { show: false }, cursor: { show: false }, padding: [12, 16, 0, 0],
       scales: { x: { time: false, range: () => spec.x.range }, y: { range: () => spec.y.range } },
-      axes: [axis(spec.x), axis(spec.y)],
+      axes: [axis(spec.x, 34, 60), axis(spec.y, 52, 36)],
       series: [{}, ...spec.lines.map((line) => ({
         stroke: colour(line.colour ?? "accent"), width: line.width ?? 2, dash: line.dash, spanGaps: true,
         points: { show: Boolean(line.dots), size: 7, fill: colour(line.colour ?? "accent") },
@@ -56,6 +56,7 @@ function adorn(u, spec, marks) {
   const at = (x, y) => [u.valToPos(x, "x", true), u.valToPos(y, "y", true)];
   ctx.save();
   ctx.font = `${13 * scale}px system-ui, sans-serif`;
+  ctx.textAlign = "left";
   ctx.lineWidth = 1.5 * scale;
   for (const line of spec.lines) {
     ctx.strokeStyle = ctx.fillStyle = colour(line.colour ?? "accent");

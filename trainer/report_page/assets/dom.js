@@ -17,12 +17,12 @@ function fill(node, attributes, children) {
     if (typeof value === "function") node.addEventListener(name, value);
     else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
 function put(id, ...children) {
-  document.getElementById(id).replaceChildren(...children.flat().filter(Boolean));
+  document.getElementById(id).replaceChildren(...children.flat(3).filter(Boolean));
 }
 
 // ── numbers
@@ -58,10 +58,10 @@ function whisker([value, low, high], span = [0, 1], mark = null) {
 
 // ── tables
 
-// A table; the first cell of each row is its header. Numbers are right-aligned from column `from`.
-function table(caption, head, rows, from = 1) {
+// A table; the first cell of each row is its header. Columns `from` up to `to` hold numbers.
+function table(caption, head, rows, from = 1, to = Infinity) {
   const cell = (content, column, tag, scope) =>
-    el(tag, { scope, class: column >= from ? "number" : null }, ...[content].flat().map((part) => part ?? "–"));
+    el(tag, { scope, class: column >= from && column < to ? "number" : null }, ...[content].flat().map((part) => part ?? "–"));
   return el(
     "div",
     { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },

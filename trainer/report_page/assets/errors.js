@@ -4,22 +4,23 @@ const { items, texts, articles } = data.examples;
 const labelName = (k) => data.labels[k].name;
 
 // Open the items that `wanted` names, of `total` that there are.
-// wanted: {truth, label, site, group, name, wrong}; what is absent does not matter.
+// wanted: {truth, label, site, group, name, wrong, lost}; what is absent does not matter.
 function showItems(title, wanted, total) {
   const found = items.map((place, i) => [place, i]).filter(([place, i]) => matches(place, i, wanted)).map(([place]) => place);
   const right = wanted.truth !== undefined && wanted.truth === wanted.label;
   found.sort((one, other) => (right ? 1 : -1) * (sureness(one) - sureness(other)));
   const dialog = document.getElementById("items");
   const first = right ? "the least sure first" : "the surest first";
-  const partly = found.length < total ? ` are here, the ones that say most, ${first}` : `, ${first}`;
+  const partly = found.length < total ? `${number(found.length)} of ` : "";
   put("items-title", title);
-  put("items-count", found.length < total ? `${number(found.length)} of ${plural(total, data.names.unit)}${partly}.` : `${plural(total, data.names.unit)}${partly}.`);
+  put("items-count", `${partly}${plural(total, data.names.unit)}${partly && ", those that say most"}; ${first}.`);
   put("items-list", found.map(shown));
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
 
-function matches(place, i, { truth, label, site, group, name, wrong }) {
+function matches(place, i, { truth, label, site, group, name, wrong, lost }) {
+  if (lost && !texts.lost[place]) return false;
   if (truth !== undefined && texts.truth[place] !== truth) return false;
   if (label !== undefined && texts.label[place] !== label) return false;
   if (wrong && texts.truth[place] === texts.label[place]) return false;

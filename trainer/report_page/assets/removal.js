@@ -20,14 +20,16 @@ function removal() {
 
   const best = new Map(steps.map(({ lost, gone }) => [lost ?? 0, gone ?? 0]).reverse()); // of equal losses the last, which removes most
   const points = [...best].sort((one, other) => one[0] - other[0]);
-  const most = Math.max(points.at(-1)[0], own.lost ?? 0, 1000 * (data.limit ?? 0)) * 1.08 || 1;
-  const fixed = [{ x: own.lost ?? 0, y: own.gone ?? 0, shape: "diamond" }];
-  if (data.limit !== null) fixed.unshift({ x: 1000 * data.limit, shape: "across", text: "limit" });
+  const most = Math.max(points.at(-1)[0], own.lost ?? 0, 1000 * (data.limit ?? 0)) * 1.1 || 1;
+  // The little that is lost is what matters, so the axis is one of square roots.
+  const place = ({ lost, gone }, shape) => ({ x: Math.sqrt(lost ?? 0), y: gone ?? 0, shape });
+  const fixed = [place(own, "diamond")];
+  if (data.limit !== null) fixed.unshift({ x: Math.sqrt(1000 * data.limit), shape: "across", text: "limit" });
   const mark = chart(document.getElementById("removal-chart"), {
     label: `Share of ${rest} characters removed against ${kept} characters lost per 1,000, at every threshold`,
-    x: { label: `${kept} characters lost per 1,000`, range: [0, most] },
-    y: { label: `${rest} characters removed`, range: [0, 1], format: percent },
-    lines: [{ points }], marks: fixed, height: 320,
+    x: { label: `${kept} characters lost per 1,000 (root scale)`, range: [0, Math.sqrt(most)], splits: ticks(most).map(Math.sqrt), format: (root) => number(root ** 2, most < 5 ? 1 : 0) },
+    y: { label: `${rest} characters removed`, range: [0, 1.02], format: (value) => `${number(100 * value)} %` },
+    lines: [{ points: points.map(([lost, gone]) => [Math.sqrt(lost), gone]) }], marks: fixed, height: 320,
   });
   document.getElementById("removal-chart").append(
     el("p", { class: "key" }, "● this threshold for all labels   ◆ the chosen thresholds, one a label"),
@@ -46,12 +48,18 @@ function removal() {
     show();
   });
 
+  if (own.wrongly) {
+    const title = `${kept} that the chosen thresholds remove`;
+    const open = button(`Show the ${title}`, () => showItems(title, { lost: true }, own.wrongly), { id: "show-lost" });
+    document.getElementById("removal-chart").append(el("p", {}, open));
+  }
+
   function show() {
     const step = Number(slider.value), now = steps[step];
     put("threshold-value", number(thresholds[step], 4));
     slider.setAttribute("aria-valuetext",
       `${number(thresholds[step], 4)}: ${number(now.lost, 2)} of 1,000 ${kept} characters lost, ${percent(now.gone)} of ${rest} removed`);
-    mark([...fixed, { x: now.lost ?? 0, y: now.gone ?? 0, shape: "disc" }]);
+    mark([...fixed, place(now, "disc")]);
     const row = (title, figure) => [title, figure(now), figure(own)];
     const ofTotal = (k, count) => `${number(count)} (${percent(share(count, total.items[k]))})`;
     const byLabel = data.labels.map(({ name, kept: stays }, k) => [
@@ -70,4 +78,10 @@ function removal() {
   }
 
   show();
+}
+
+// Values for an axis of square roots from 0 to `most`.
+function ticks(most) {
+  const step = 10 ** Math.floor(Math.log10(most));
+  return [0, 0.1, 0.5, 1, 2, 4, 6, 8].map((part) => part * step).filter((value) => value <= most);
 }

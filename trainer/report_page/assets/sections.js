@@ -1,6 +1,7 @@
 // The page's sections but the slider's; each function fills one.
 
 const { report } = data;
+const SITES = 12; // rows shown at once
 const METRICS = { precision: "precision", recall: "recall", f1: "F1", average_precision: "average precision" };
 
 function about() {
@@ -25,7 +26,8 @@ function weakest() {
 }
 
 // How many items there are of what `showItems` shows.
-function countOf({ truth, label, site, group, name }) {
+function countOf({ truth, label, site, group, name, lost }) {
+  if (lost) return data.labels.reduce((all, { kept }, k) => all + (kept ? data.removal.chosen.items[k] : 0), 0);
   if (site !== undefined) return data.sites.find((row) => row.name === site).errors;
   if (group !== undefined) return data.groups.find(({ by }) => by === group).rows.find((row) => row.name === name).errors;
   const row = data.confusion.items[truth];
@@ -122,17 +124,18 @@ const opener = (row, title, wanted) => row.errors ? button(number(row.errors), (
 function groups() {
   put("group-tables", data.groups.map(({ by, rows, all }) => [
     table(`By ${by}${all > rows.length ? `, ${rows.length} of ${all}` : ""}`, [by, `${data.names.unit}s`, "wrong", "share wrong", "characters wrong", "most often"],
-      rows.map((row) => [row.name, number(row.items), opener(row, `Wrong, ${by}: ${row.name}`, { group: by, name: row.name }), rate(row), number(row.chars), commonest(row)]))]));
+      rows.map((row) => [row.name, number(row.items), opener(row, `Wrong, ${by}: ${row.name}`, { group: by, name: row.name }), rate(row), number(row.chars), commonest(row)]), 1, 5)]));
 }
 
 function sites() {
   const { sites: count, half, errors } = data.concentration;
   put("concentration", `Half of the ${plural(errors, "error")} are on ${number(half)} of ${plural(count, "site")}. First come the sites with the most errors beyond what the overall error rate makes of their size.`);
   const { kept, rest, unit } = data.names;
-  put("site-table", table(`Worst sites${data.sites.length < count ? `, ${data.sites.length} of ${number(count)}` : ""}`,
-    ["site", `${unit}s`, "wrong", "share wrong", `${kept} characters lost`, `${rest} characters left`, "most often"],
-    data.sites.map((row) => [row.name, number(row.items), opener(row, `Wrong on ${row.name}`, { site: row.name }), rate(row),
-      `${number(row.lost)} (${percent(share(row.lost, row.kept))})`, `${number(row.left)} (${percent(share(row.left, row.rest))})`, commonest(row)])));
+  const head = ["site", `${unit}s`, "wrong", "share wrong", `${kept} characters lost`, `${rest} characters left`, "most often"];
+  const rows = data.sites.map((row) => [row.name, number(row.items), opener(row, `Wrong on ${row.name}`, { site: row.name }), rate(row),
+    `${number(row.lost)} (${percent(share(row.lost, row.kept))})`, `${number(row.left)} (${percent(share(row.left, row.rest))})`, commonest(row)]);
+  const part = (caption, from, to) => table(caption, head, rows.slice(from, to), 1, 6);
+  put("site-table", part("Worst sites", 0, SITES), rows.length > SITES && details(`${rows.length - SITES} more`, part("Further sites", SITES)));
 }
 
 function learning() {
