@@ -17,6 +17,7 @@ from trainer.text import Matrix
 _SITES, _GROUPS = 40, 12  # rows of the tables
 _PER_CELL, _PER_ROW = 100, 15  # items kept of a cell of the confusion matrix, and of a row of the tables
 _RIGHT = 20  # of a cell of right ones
+_PER_ARTICLE = 3
 _NEIGHBOURS = 2  # on each side
 _ITEM, _NEIGHBOUR = 600, 240  # characters shown of a text
 _BUDGET = 2_500_000  # bytes of texts
@@ -135,13 +136,13 @@ def _candidates(material: Material, site_rows: Sequence[dict[str, Any]], grouped
     scored, wrong, classes = material.scored, material.wrong, len(material.labels)
     sure = scored.probability.max(axis=0) if scored.truth.size else np.zeros(0)
     cell, site = scored.truth * classes + scored.label, np.array(material.sites)[scored.site]
-    lists = [_first(cell == c, -sure, _PER_CELL) for c in np.unique(cell[wrong])]
-    lists.append(_first(material.stays & scored.removed, -scored.chars, _PER_CELL))
-    lists += [_first(wrong & (site == row["name"]), -sure, _PER_ROW) for row in site_rows]
+    lists = [_first(material, cell == c, -sure, _PER_CELL) for c in np.unique(cell[wrong])]
+    lists.append(_first(material, material.stays & scored.removed, -scored.chars, _PER_CELL))
+    lists += [_first(material, wrong & (site == row["name"]), -sure, _PER_ROW) for row in site_rows]
     for group in grouped:
         names = np.array(material.groups[group["by"]])
-        lists += [_first(wrong & (names == row["name"]), -sure, _PER_ROW) for row in group["rows"]]
-    lists += [_first((scored.truth == k) & ~wrong, sure, _RIGHT) for k in range(classes)]
+        lists += [_first(material, wrong & (names == row["name"]), -sure, _PER_ROW) for row in group["rows"]]
+    lists += [_first(material, (scored.truth == k) & ~wrong, sure, _RIGHT) for k in range(classes)]
     seen = set()
     for rank in zip_longest(*lists):
         for i in rank:
@@ -150,9 +151,16 @@ def _candidates(material: Material, site_rows: Sequence[dict[str, Any]], grouped
                 yield i
 
 
-def _first(mask: NDArray[np.bool_], order: Matrix | Index, most: int) -> list[int]:
+def _first(material: Material, mask: NDArray[np.bool_], order: Matrix | Index, most: int) -> list[int]:
+    """Return the first of some judged items, a few of each article before further ones of it."""
     rows = np.flatnonzero(mask)
-    return rows[np.argsort(order[rows], kind="stable")][:most].tolist()  # type: ignore[no-any-return]
+    rows = rows[np.argsort(order[rows], kind="stable")]
+    seen: Counter[int] = Counter()
+    turns = []
+    for article in material.article[material.place[rows]].tolist():
+        turns.append(seen[article] // _PER_ARTICLE)
+        seen[article] += 1
+    return rows[np.argsort(turns, kind="stable")][:most].tolist()  # type: ignore[no-any-return]
 
 
 def _around(material: Material, place: int) -> range:

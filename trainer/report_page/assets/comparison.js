@@ -2,15 +2,18 @@
 
 const SIGNS = { better: "▲ better", worse: "▼ worse", unclear: "unclear" };
 const SITES = 12;
+const MAIN = ["macro_f1", "news_char_f1", "news_lost_per_1000", "junk_removed", "f1"];
 const { differences, names, titles, labels, confusion, by_site: bySite } = data;
 const change = ({ metric, difference: [value, low, high] }) =>
   value === null ? "–" : `${signed(value, digitsOf(metric))} (${signed(low, digitsOf(metric))} to ${signed(high, digitsOf(metric))})`;
 
+// Both lists name the figures that matter most; the table has all.
 function real() {
   const list = (verdict, title) => {
     const found = differences.filter((each) => each.verdict === verdict);
+    const named = found.filter(({ metric }) => MAIN.includes(metric));
     return el("div", { class: "card" }, el("h3", {}, `${title}: ${number(found.length)} of ${plural(differences.length, "figure")}`),
-      found.length ? el("ul", {}, found.map((each) => el("li", {}, `${each.title}: ${change(each)}`))) : el("p", {}, "None."));
+      named.length ? el("ul", {}, named.map((each) => el("li", {}, `${each.title}: ${change(each)}`))) : null);
   };
   put("real", list("better", "▲ B is better"), list("worse", "▼ B is worse"));
 }
@@ -38,9 +41,11 @@ function matrices() {
 }
 
 function sites() {
-  const part = (title, wanted) => table(title, ["site", "labelled", "wrong in A", "wrong in B"],
-    bySite.filter(({ errors: [before, after] }) => (after < before) === wanted).slice(0, SITES)
-      .map(({ site, items, errors }) => [site, number(items), ...errors.map((count) => number(count))]));
+  const part = (title, wanted) => {
+    const rows = bySite.filter(({ errors: [before, after] }) => after < before === wanted).slice(0, SITES)
+      .map(({ site, items, errors }) => [site, number(items), ...errors.map((count) => number(count))]);
+    return rows.length ? table(title, ["site", "labelled", "wrong in A", "wrong in B"], rows) : el("p", {}, `${title}: none.`);
+  };
   put("sites", part("Fewer errors in B", true), part("More errors in B", false));
 }
 

@@ -11,10 +11,9 @@ function showItems(title, wanted, total) {
   found.sort((one, other) => (right ? 1 : -1) * (sureness(one) - sureness(other)));
   const dialog = document.getElementById("items");
   const first = right ? "the least sure first" : "the surest first";
-  const partly = found.length < total ? `${number(found.length)} of ` : "";
   put("items-title", title);
-  put("items-count", `${partly}${plural(total, data.names.unit)}${partly && ", those that say most"}; ${first}.`);
-  put("items-list", found.map(shown));
+  put("items-count", `${found.length < total ? `${number(found.length)} of ` : ""}${plural(total, data.names.unit)}, ${first}.`);
+  put("items-list", runs(found).map(shown));
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
@@ -30,20 +29,36 @@ function matches(place, i, { truth, label, site, group, name, wrong, lost }) {
 
 const sureness = (place) => Math.max(...texts.probability[place]);
 
-// One item: where it stands, its neighbours, and itself with the probabilities.
-function shown(place) {
-  const article = texts.article[place];
-  const around = [];
-  for (let at = place - 2; at <= place + 2; at++) {
-    if (texts.article[at] === article && Math.abs(texts.number[at] - texts.number[place]) <= 2) around.push(at);
+// Join items that are neighbours of each other.
+function runs(found) {
+  const wanted = new Set(found), done = new Set(), out = [];
+  const joined = (one, other) => wanted.has(one) && wanted.has(other) && texts.article[one] === texts.article[other] && texts.number[other] - texts.number[one] <= 2;
+  for (const place of found) {
+    if (done.has(place)) continue;
+    let first = place, last = place;
+    for (let step; (step = [1, 2].find((far) => joined(first - far, first))); ) first -= step;
+    for (let step; (step = [1, 2].find((far) => joined(last, last + far))); ) last += step;
+    const run = [];
+    for (let at = first; at <= last; at++) if (wanted.has(at)) run.push(at);
+    run.forEach((at) => done.add(at));
+    out.push(run);
   }
-  const position = `${data.names.unit} ${number(texts.number[place] + 1)} of ${number(articles.size[article])}`;
+  return out;
+}
+
+// A run of items: where it stands, its neighbours, and the items with their probabilities.
+function shown(run) {
+  const [first, last] = [run[0], run.at(-1)], article = texts.article[first];
+  const around = [];
+  for (let at = first - 2; at <= last + 2; at++) {
+    if (texts.article[at] === article && texts.number[at] >= texts.number[first] - 2 && texts.number[at] <= texts.number[last] + 2) around.push(at);
+  }
+  const numbers = run.map((at) => number(texts.number[at] + 1)).join(", ");
   return el(
     "article",
     { class: "item" },
-    el("p", { class: "where" }, `${articles.site[article]} · ${articles.id[article]} · ${position}`),
-    el("div", {}, around.map((at) => passage(at, at === place))),
-    el("p", { class: "where" }, `probabilities: ${chances(place)}`),
+    el("p", { class: "where" }, `${articles.site[article]} · ${articles.id[article]} · ${data.names.unit} ${numbers} of ${number(articles.size[article])}`),
+    around.map((at) => passage(at, run.includes(at))),
   );
 }
 
@@ -52,20 +67,18 @@ function passage(at, current) {
   const verdict = truth < 0 ? "not labelled" : truth === label ? labelName(truth) : `${labelName(truth)}, taken for ${labelName(label)}`;
   const chip = el("span", { class: truth >= 0 && truth !== label ? "chip wrong" : "chip" }, verdict);
   if (truth >= 0) chip.style.setProperty("--own", data.labels[truth].colour);
-  return el(
-    current ? "blockquote" : "div",
-    { class: current ? "passage current" : "passage" },
-    chip,
-    el("span", { dir: "auto" }, texts.text[at] || "(empty)"),
-  );
+  const text = el("span", { dir: "auto" }, texts.text[at] || "(empty)");
+  return current
+    ? el("blockquote", { class: "passage current" }, chip, el("div", {}, text, el("p", { class: "where" }, chances(at))))
+    : el("div", { class: "passage" }, chip, text);
 }
 
 function chances(place) {
   return texts.probability[place]
     .map((value, k) => [value, k])
     .sort((one, other) => other[0] - one[0])
-    .slice(0, 4)
-    .map(([value, k]) => `${labelName(k)} ${number(value / 1000, 3)}`)
+    .filter(([value], rank) => rank < 4 && value >= 5)
+    .map(([value, k]) => `${labelName(k)} ${number(value / 1000, 2)}`)
     .join(", ");
 }
 
