@@ -117,6 +117,12 @@ def test_runs_over_partly_the_same_data_are_compared_there_and_it_is_said(run, t
     assert not any(each.metric == "average_precision" for each in found.differences)
 
 
+def test_settings_that_differ_are_named(run, dataset):
+    found = compared(run("a"), run("b", dataset, "text.C=0.25", seed=1))
+    assert "settings differ: text.C default in A, 0.25 in B" in found.notes
+    assert not any("settings differ" in note for note in compared(run("a"), run("c", seed=1)).notes)
+
+
 def test_other_random_numbers_leave_average_precision_out(run, dataset):
     found = compared(run("a"), run("b", dataset, "seed=4"))
     assert any("same seed" in note for note in found.notes)

@@ -230,12 +230,14 @@ def test_text_stands_out_and_controls_have_names(open_page, file, scheme):
     assert np.min(shown.evaluate(CONTRASTS)) >= 4.5
     shown.locator("[data-cell=navigation-news]").click()
     assert np.min(shown.evaluate(CONTRASTS)) >= 4.5
-    nameless = shown.evaluate("""() => [...document.querySelectorAll("button, input, a, [role=img], [role=region]")]
-        .filter(node => !(node.getAttribute("aria-label") || node.innerText || node.labels?.[0]?.innerText)).map(node => node.outerHTML)""")
+    nameless = shown.evaluate(NAMELESS)
     assert nameless == []
     assert shown.locator("th:not([scope])").count() == 0
 
 
+NAMELESS = """() => [...document.querySelectorAll("button, input, a, [role=img], [role=region]")]
+    .filter((node) => !(node.getAttribute("aria-label") || node.innerText || node.labels?.[0]?.innerText))
+    .map((node) => node.outerHTML)"""
 CONTRASTS = """() => {
     const parse = (text) => { // in the notation of either rgb() or color(srgb …)
         const parts = text.match(/[\\d.]+/g).map(Number), unit = text.startsWith("color") ? 1 : 255;

@@ -29,7 +29,7 @@ class Run(NamedTuple):
     """An evaluation as read from its file.
 
     `sites`: names in the order of `sums` and of `digests`, which are of the texts and true labels. `drawn`: [resamples, labels]
-    average precision in each draw of sites with `seed`.
+    average precision in each draw of sites with `seed`. `settings`: those that are not the defaults.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Run(NamedTuple):
     sums: Sums
     seed: int
     drawn: Matrix
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def comparable(report: Report, dataset: Dataset, config: Config) -> dict[str, An
     """Return what the file of a report must hold, besides its figures, to be compared with others.
 
     `sites`: for each a digest of texts and true labels, `confusion` [true][predicted], and `characters`, see `sums.Sums`.
-    `draws`: average precision of each label in each draw of sites.
+    `draws`: average precision of each label in each draw of sites. `settings`: those that are not the defaults.
     """
     if report.detail is None:
         raise InputError("this report holds figures alone, no sites")
@@ -107,7 +108,8 @@ def comparable(report: Report, dataset: Dataset, config: Config) -> dict[str, An
     ]
     drawn = np.round(report.detail.average_precision, 6).tolist()
     draws = {"seed": config.seed, "average_precision": [[None if value != value else value for value in row] for row in drawn]}
-    return {"kept": [labels.names[k] for k in labels.kept], "sites": sites, "draws": draws}
+    kept = [labels.names[k] for k in labels.kept]
+    return {"kept": kept, "settings": config.changes, "sites": sites, "draws": draws}
 
 
 def _site_digests(dataset: Dataset) -> dict[str, str]:
@@ -152,6 +154,7 @@ def _run(fields: dict[str, Any], name: str) -> Run:
         Sums(confusion, *chars),
         int(fields["draws"]["seed"]),
         drawn,
+        dict(fields["settings"]),
     )
 
 
@@ -244,6 +247,10 @@ def _notes(first: Run, second: Run, shared: int, *, by_draw: bool) -> list[str]:
             f"compared on the {shared:,} sites whose texts and labels are the same in both, of {len(first.sites):,} and "
             f"{len(second.sites):,}"
         )
+    changed = sorted(key for key in {**first.settings, **second.settings} if first.settings.get(key) != second.settings.get(key))
+    if changed:
+        said = (f"{key} {first.settings.get(key, 'default')} in A, {second.settings.get(key, 'default')} in B" for key in changed)
+        notes.append(f"settings differ: {'; '.join(said)}")
     if not by_draw:
         notes.append("average precision is left out: it takes runs over the same sites with the same seed and resamples")
     notes.append("of twenty figures that do not differ, one is expected to look better or worse by chance")

@@ -85,10 +85,13 @@ def evaluate(
     from trainer.comparison import comparable
     from trainer.config import load_config
     from trainer.dataset import load_labels
+    from trainer.errors import InputError
     from trainer.evaluation import cross_validate, evaluate_model
     from trainer.files import STDIO, write_whole
     from trainer.report import show, show_leakage, to_json, to_text
 
+    if report_file and report_file == json_file:
+        raise InputError("--json and --report name the same file", where=str(json_file))
     _check(model=model, leakage=leakage, report_file=report_file, curve=curve, jobs=jobs)
     settings = load_config(config, overrides)
     dataset = load_labels(labels, settings.label_set, settings.by_kind)
@@ -165,5 +168,6 @@ def _learning_curve(file: Path, dataset: Dataset, settings: Config, jobs: int) -
 def _page(report: Report, leaky: Report | None, curve: dict[str, Any] | None, dataset: Dataset, settings: Config) -> str:
     from trainer.report_page import of_report, page, page_data
 
-    data = page_data(report, of_report(report, dataset, settings), leaky=leaky, curve=curve)
+    material = of_report(report, dataset, settings)
+    data = page_data(report, material, leaky=leaky, curve=curve, settings=settings.changes)
     return page("How good the model is, and where it goes wrong", data)

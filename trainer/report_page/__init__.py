@@ -29,13 +29,18 @@ _EXPLAINED = {  # what matters most comes first
 
 
 def page_data(
-    report: Report, material: Material, *, leaky: Report | None = None, curve: dict[str, Any] | None = None
+    report: Report,
+    material: Material,
+    *,
+    leaky: Report | None = None,
+    curve: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Compute all that the page shows, JSON-ready.
 
     Args:
         report: the figures. material: what they were computed from. leaky: figures of a random split, where measured.
-        curve: the learning curve, as `trainer labels curve --out FILE.json` writes it.
+        curve: the learning curve, as `trainer labels curve --out FILE.json` writes it. settings: those that are not the defaults.
     """
     grouped, site_rows = mistakes.groups(material), mistakes.sites(material)
     data = {
@@ -54,6 +59,7 @@ def page_data(
         "examples": mistakes.examples(material, site_rows, grouped),
         "leaky": to_json(leaky) if leaky else None,
         "curve": curve,
+        "settings": settings or {},
     }
     return {**data, "weaknesses": weaknesses(report, material, data)}
 

@@ -181,5 +181,6 @@ function notes() {
   const threshold = (value) => (value > 1 ? "–" : number(value, 3));
   put("thresholds", table("Chosen thresholds", ["", ...report.labels], report.thresholds.map((row, i) =>
     [report.thresholds.length > 1 ? `fold ${i + 1}` : "model", ...row.map(threshold)])));
-  put("note-list", report.notes.map((note) => el("li", {}, note)), el("li", {}, `Digest of the data: ${report.data.digest}`));
+  const settings = Object.entries(data.settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+  put("note-list", el("li", {}, `Settings that are not the defaults: ${settings.join(", ") || "none"}`), report.notes.map((note) => el("li", {}, note)), el("li", {}, `Digest of the data: ${report.data.digest}`));
 }
