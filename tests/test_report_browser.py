@@ -71,7 +71,7 @@ def open_page(browser):
     contexts = []
 
     def start(path: Path, **options: Any) -> tuple[Any, list[str]]:
-        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 1560}, **options}))
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}))
         shown, troubles = contexts[-1].new_page(), []
         shown.on("console", lambda message: troubles.append(message.text))
         shown.on("pageerror", lambda error: troubles.append(str(error)))
@@ -296,7 +296,8 @@ def test_the_comparison_opens_without_errors(open_page, made, tmp_path):
 
 
 def test_a_picture_of_the_page_shows_its_weak_points(open_page, file, tmp_path):
-    shown, troubles = open_page(Path(os.environ.get("TRAINER_REPORT_PAGE") or file).resolve())
+    path = Path(os.environ.get("TRAINER_REPORT_PAGE") or file).resolve()
+    shown, troubles = open_page(path, viewport={"width": 1280, "height": 1265})
     picture = os.environ.get("TRAINER_REPORT_SCREENSHOT") or tmp_path / "report.png"
     shown.locator("#weakest-list li").first.wait_for()
     shown.screenshot(path=picture)

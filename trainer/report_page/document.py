@@ -10,7 +10,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-_REPORT = ("uplot.js", "dom.js", "charts.js", "errors.js", "removal.js", "sections.js", "report.js")
+_REPORT = ("uplot.js", "dom.js", "charts.js", "errors.js", "overview.js", "removal.js", "sections.js", "report.js")
 _COMPARISON = ("dom.js", "comparison.js")
 
 

@@ -93,7 +93,7 @@ def _left(report: Report, material: Material) -> Iterator[Weakness]:
     gone, low, high = report.overall.get("junk_removed", (math.nan,) * 3)
     if math.isnan(gone) or gone > 1 - _GAP:
         return
-    text = f"At the chosen thresholds {_percent(1 - gone)} ({_percent(1 - high)}–{_percent(1 - low)}) of its characters stay in."
+    text = f"At the chosen thresholds {_percent(1 - gone)} ({_between(1 - high, 1 - low)}) of its characters stay in."
     yield Weakness(1 - gone, f"Leaves much {material.rest} in", text, "removal")
 
 
@@ -124,10 +124,10 @@ def _calibration(curves: Sequence[dict[str, Any]], material: Material) -> Iterat
     gap, name, part = max(off, key=lambda found: found[0])
     observed, low, high = part["observed"]
     way = "too sure" if part["predicted"] > observed else "not sure enough"
-    said = f"{_percent(part['from'])} to {_percent(part['to'])}"
+    said = _between(part["from"], part["to"])
     text = (
         f"Of the {part['items']:,} {material.unit}s that it says are {name} with {said} "
-        f"(mean {_percent(part['predicted'])}), {_percent(observed)} ({_percent(low)}–{_percent(high)}) are."
+        f"(mean {_percent(part['predicted'])}), {_percent(observed)} ({_between(low, high)}) are."
     )
     yield Weakness(gap, f"Is {way} of {name}", text, "calibration")
 
@@ -153,4 +153,8 @@ def _groups(material: Material, grouped: Sequence[dict[str, Any]]) -> Iterator[W
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+    return f"{100 * share:.1f}\u00a0%" if share < 0.1 else f"{100 * share:.0f}\u00a0%"
+
+
+def _between(low: float, high: float) -> str:
+    return f"{_percent(low)[:-2]}–{_percent(high)}"

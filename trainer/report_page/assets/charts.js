@@ -18,20 +18,40 @@ function chart(host, spec) {
   function draw() {
     plot?.destroy();
     const width = frame.clientWidth || 320;
-    const ink = colour("ink"), grid = colour("rule"), font = "13px system-ui, sans-serif";
+    const ink = colour("ink"),
+      grid = colour("rule"),
+      font = "13px system-ui, sans-serif";
     const axis = ({ label, format, splits }, size, space) => ({
-      stroke: ink, font, labelFont: font, label, labelSize: 24, size, space, splits: splits && (() => splits),
-      grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 },
+      stroke: ink,
+      font,
+      labelFont: font,
+      label,
+      labelSize: 24,
+      size,
+      space,
+      splits: splits && (() => splits),
+      grid: { stroke: grid, width: 1 },
+      ticks: { stroke: grid, width: 1 },
       values: (_, splits) => splits.map((value) => (value === null ? "" : format ? format(value) : String(value))),
     });
     const options = {
-      width, height: spec.height ?? 260, legend: { show: false }, cursor: { show: false }, padding: [12, 16, 0, 0],
+      width,
+      height: spec.height ?? 260,
+      legend: { show: false },
+      cursor: { show: false },
+      padding: [12, 16, 0, 0],
       scales: { x: { time: false, range: () => spec.x.range }, y: { range: () => spec.y.range } },
       axes: [axis(spec.x, 34, 60), axis(spec.y, 52, 36)],
-      series: [{}, ...spec.lines.map((line) => ({
-        stroke: colour(line.colour ?? "accent"), width: line.width ?? 2, dash: line.dash, spanGaps: true,
-        points: { show: Boolean(line.dots), size: 7, fill: colour(line.colour ?? "accent") },
-      }))],
+      series: [
+        {},
+        ...spec.lines.map((line) => ({
+          stroke: colour(line.colour ?? "accent"),
+          width: line.width ?? 2,
+          dash: line.dash,
+          spanGaps: true,
+          points: { show: Boolean(line.dots), size: 7, fill: colour(line.colour ?? "accent") },
+        })),
+      ],
       hooks: { draw: [(u) => adorn(u, spec, marks)] },
     };
     const tables = spec.lines.map((line) => [line.points.map(([x]) => x), line.points.map(([, y]) => y)]);
@@ -52,7 +72,8 @@ function chart(host, spec) {
 
 // Draw intervals, the lines' names at their ends, and marks.
 function adorn(u, spec, marks) {
-  const { ctx } = u, scale = devicePixelRatio;
+  const { ctx } = u,
+    scale = devicePixelRatio;
   const at = (x, y) => [u.valToPos(x, "x", true), u.valToPos(y, "y", true)];
   ctx.save();
   ctx.font = `${13 * scale}px system-ui, sans-serif`;
@@ -61,16 +82,26 @@ function adorn(u, spec, marks) {
   for (const line of spec.lines) {
     ctx.strokeStyle = ctx.fillStyle = colour(line.colour ?? "accent");
     (line.ranges ?? []).forEach(([low, high], i) => {
-      const [x, top] = at(line.points[i][0], high), [, bottom] = at(line.points[i][0], low), cap = 3 * scale;
+      const [x, top] = at(line.points[i][0], high),
+        [, bottom] = at(line.points[i][0], low),
+        cap = 3 * scale;
       ctx.beginPath();
-      for (const [x1, y1, x2, y2] of [[x, top, x, bottom], [x - cap, top, x + cap, top], [x - cap, bottom, x + cap, bottom]]) {
+      for (const [x1, y1, x2, y2] of [
+        [x, top, x, bottom],
+        [x - cap, top, x + cap, top],
+        [x - cap, bottom, x + cap, bottom],
+      ]) {
         ctx.moveTo(x1, y1);
         ctx.lineTo(x2, y2);
       }
       ctx.stroke();
     });
   }
-  names(ctx, spec.lines.filter((line) => line.name).map((line) => [line, at(...line.points.at(-1))]), scale);
+  names(
+    ctx,
+    spec.lines.filter((line) => line.name).map((line) => [line, at(...line.points.at(-1))]),
+    scale,
+  );
   ctx.strokeStyle = ctx.fillStyle = colour("ink");
   for (const { x, y, shape, text } of marks) {
     if (shape === "across") across(u, ctx, x, text, scale);
@@ -92,7 +123,8 @@ function names(ctx, ends, scale) {
 }
 
 function across(u, ctx, x, text, scale) {
-  const place = u.valToPos(x, "x", true), { top, height } = u.bbox;
+  const place = u.valToPos(x, "x", true),
+    { top, height } = u.bbox;
   ctx.setLineDash([4 * scale, 4 * scale]);
   ctx.beginPath();
   ctx.moveTo(place, top);

@@ -32,10 +32,11 @@ const number = (value, digits = 0) =>
     ? "–"
     : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const share = (part, whole) => (whole ? part / whole : null);
-const percent = (value) => (value === null ? "–" : `${number(100 * value, Math.abs(value) < 0.1 ? 1 : 0)} %`);
+const percent = (value) => (value === null ? "–" : `${number(100 * value, Math.abs(value) < 0.1 ? 1 : 0)}\u00a0%`);
 const digitsOf = (name) => (name === "news_lost_per_1000" ? 2 : 3);
 const plural = (count, unit) => `${number(count)} ${unit}${count === 1 ? "" : "s"}`;
-const signed = (value, digits) => (value === null ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${number(Math.abs(value), digits)}`);
+const signed = (value, digits) =>
+  value === null ? "–" : `${value > 0 ? "+" : value < 0 ? "−" : "±"}${number(Math.abs(value), digits)}`;
 
 function range([value, low, high], digits = 3) {
   return value === null ? "–" : `${number(value, digits)} (${number(low, digits)}–${number(high, digits)})`;
@@ -69,8 +70,26 @@ function table(caption, head, rows, from = 1, to = Infinity) {
       "table",
       {},
       el("caption", {}, caption),
-      el("thead", {}, el("tr", {}, head.map((title, i) => cell(title, i, "th", "col")))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((content, i) => cell(content, i, i ? "td" : "th", i ? null : "row"))))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          head.map((title, i) => cell(title, i, "th", "col")),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        rows.map((row) =>
+          el(
+            "tr",
+            {},
+            row.map((content, i) => cell(content, i, i ? "td" : "th", i ? null : "row")),
+          ),
+        ),
+      ),
     ),
   );
 }

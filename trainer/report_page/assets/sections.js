@@ -1,99 +1,41 @@
-// The page's sections but the slider's; each function fills one.
+// The page's further sections but the slider's; each function fills one.
 
-const { report } = data;
 const SITES = 12; // rows shown at once
-const METRICS = { precision: "precision", recall: "recall", f1: "F1", average_precision: "average precision" };
-
-function about() {
-  const { articles, sites, unlabelled, digest } = report.data;
-  const judged = report.support.reduce((all, count) => all + count, 0);
-  put("about", `${report.title}: ${plural(articles, "article")} of ${plural(sites, "site")}, ${plural(judged, `labelled ${data.names.unit}`)}. Data ${digest.slice(0, 12)}.`);
-  for (const name of ["unit", "kept", "rest"]) document.querySelectorAll(`span.${name}`).forEach((span) => (span.textContent = data.names[name]));
-  const heading = document.getElementById("removal-title");
-  heading.textContent = heading.textContent.trim().replace(/^./u, (letter) => letter.toUpperCase());
-  put("contents", [...document.querySelectorAll("main > section")].map((section) =>
-    el("li", {}, el("a", { href: `#${section.id}` }, section.querySelector("h2").textContent))));
-}
-
-function weakest() {
-  if (!data.weaknesses.length) put("weakest-list", el("li", {}, "Nothing stands out."));
-  else put("weakest-list", data.weaknesses.map(({ title, text, section, show }) => {
-    const heading = document.getElementById(`${section}-title`).textContent;
-    const links = [el("a", { href: `#${section}` }, `See “${heading}”`)];
-    if (show) links.push(button("Show them", () => showItems(title, show, countOf(show)), { "aria-label": `Show: ${title}` }));
-    return el("li", {}, el("h3", {}, title), el("p", {}, text), el("p", { class: "links" }, links));
-  }));
-}
-
-// How many items there are of what `showItems` shows.
-function countOf({ truth, label, site, group, name, lost }) {
-  if (lost) return data.labels.reduce((all, { kept }, k) => all + (kept ? data.removal.chosen.items[k] : 0), 0);
-  if (site !== undefined) return data.sites.find((row) => row.name === site).errors;
-  if (group !== undefined) return data.groups.find(({ by }) => by === group).rows.find((row) => row.name === name).errors;
-  const row = data.confusion.items[truth];
-  return label === undefined ? row.reduce((all, count, k) => all + (k === truth ? 0 : count), 0) : row[label];
-}
-
-function headline() {
-  put("headline", data.headline.map(({ name, title, explained }) => {
-    const figure = report.overall[name], lost = name === "news_lost_per_1000", digits = digitsOf(name);
-    const limit = lost && data.limit !== null ? 1000 * data.limit : null;
-    const end = lost ? Math.max(limit ?? 0, figure[2] ?? 0) * 1.2 : 1;
-    return el("div", { class: "card" },
-      el("h3", {}, title),
-      el("p", { class: "value" }, number(figure[0], digits)),
-      el("p", { class: "range" }, figure[1] === null ? "no interval" : `${number(figure[1], digits)} to ${number(figure[2], digits)}`, whisker(figure, [0, end], limit)),
-      el("p", { class: "small" }, explained));
-  }));
-}
-
-function labels() {
-  const metrics = Object.keys(METRICS).filter((name) => report.per_label[name]);
-  const rows = report.labels.map((name, k) => [
-    name, data.labels[k].kept ? "stays" : "goes", number(report.support[k]),
-    ...metrics.map((metric) => [range(report.per_label[metric][k]), whisker(report.per_label[metric][k])]),
-  ]);
-  put("label-table", table("Figures of each label, 95 % intervals over sites", ["label", "filter", `${data.names.unit}s`, ...metrics.map((name) => METRICS[name])], rows, 2));
-  const host = document.getElementById("precision-recall");
-  for (const { name, curve, likeliest, chosen, kept } of data.precision_recall) {
-    const figure = el("figure", {}, el("figcaption", {}, name));
-    host.append(figure);
-    if (!curve.length) {
-      figure.append(el("p", {}, `No ${data.names.unit} is ${name}.`));
-      continue;
-    }
-    const marks = [[likeliest, "disc"], [chosen, "diamond"]].filter(([place]) => place).map(([[x, y], shape]) => ({ x, y, shape }));
-    chart(figure, {
-      label: `Precision against recall of ${name}`, marks,
-      x: { label: "recall", range: [0, 1.02] }, y: { label: "precision", range: [0, 1.02] },
-      lines: [{ points: curve.map(([recall, precision]) => [recall, precision]) }],
-    });
-    const point = (sign, what, place) => place && el("li", {}, `${sign} ${what}: recall ${number(place[0], 2)}, precision ${number(place[1], 2)}`);
-    figure.append(
-      el("ul", { class: "key" }, point("●", "likeliest label", likeliest), point("◆", kept ? "what stays at the thresholds" : "what goes at its threshold", chosen)),
-      details("Figures as a table", table(`${name}: precision against recall`, ["threshold", "recall", "precision"],
-        curve.filter((_, i) => i % 10 === 0).map(([recall, precision, threshold]) => [number(threshold, 3), number(recall, 3), number(precision, 3)]))),
-    );
-  }
-}
 
 function confusion() {
   const names = report.labels;
   const draw = () => {
-    const by = document.querySelector("input[name=count]:checked").value, counts = data.confusion[by];
+    const by = document.querySelector("input[name=count]:checked").value,
+      counts = data.confusion[by];
     const cell = (i, j) => {
-      const all = counts[i].reduce((sum, count) => sum + count, 0), part = share(counts[i][j], all), count = data.confusion.items[i][j];
+      const all = counts[i].reduce((sum, count) => sum + count, 0),
+        part = share(counts[i][j], all),
+        count = data.confusion.items[i][j];
       const title = i === j ? `${names[i]}, found` : `${names[i]} taken for ${names[j]}`;
-      const node = el("button", {
-        type: "button", class: i === j ? "cell right" : "cell", disabled: !count, "data-cell": `${names[i]}-${names[j]}`,
-        click: () => showItems(title, { truth: i, label: j }, count),
-        "aria-label": `${title}: ${number(counts[i][j])} ${by === "chars" ? "characters" : `${data.names.unit}s`}, ${percent(part)} of ${names[i]}`,
-      }, el("b", {}, number(counts[i][j])), el("span", {}, percent(part)));
+      const node = el(
+        "button",
+        {
+          type: "button",
+          class: i === j ? "cell right" : "cell",
+          disabled: !count,
+          "data-cell": `${names[i]}-${names[j]}`,
+          click: () => showItems(title, { truth: i, label: j }, count),
+          "aria-label": `${title}: ${number(counts[i][j])} ${by === "chars" ? "characters" : `${data.names.unit}s`}, ${percent(part)} of ${names[i]}`,
+        },
+        el("b", {}, number(counts[i][j])),
+        el("span", {}, percent(part)),
+      );
       node.style.setProperty("--share", `${Math.round(60 * (part ?? 0) ** 0.5)}%`);
       return node;
     };
-    put("confusion-table", table("What is true, and what the model says", ["true \\ model says", ...names],
-      names.map((name, i) => [name, ...names.map((_, j) => cell(i, j))])));
+    put(
+      "confusion-table",
+      table(
+        "What is true, and what the model says",
+        ["true \\ model says", ...names],
+        names.map((name, i) => [name, ...names.map((_, j) => cell(i, j))]),
+      ),
+    );
   };
   document.querySelectorAll("input[name=count]").forEach((input) => input.addEventListener("change", draw));
   draw();
@@ -106,59 +48,152 @@ function calibration() {
     host.append(figure);
     chart(figure, {
       label: `Predicted probability of ${name} against how often it is so`,
-      x: { label: "predicted probability", range: [0, 1.02] }, y: { label: "observed share", range: [0, 1.02] },
+      x: { label: "predicted probability", range: [0, 1.02] },
+      y: { label: "observed share", range: [0, 1.02] },
       lines: [
-        { points: [[0, 0], [1, 1]], colour: "soft", dash: [6, 6], width: 1 },
-        { points: bins.map(({ predicted, observed }) => [predicted, observed[0]]), ranges: bins.map(({ observed }) => observed.slice(1)), dots: true },
+        {
+          points: [
+            [0, 0],
+            [1, 1],
+          ],
+          colour: "soft",
+          dash: [6, 6],
+          width: 1,
+        },
+        {
+          points: bins.map(({ predicted, observed }) => [predicted, observed[0]]),
+          ranges: bins.map(({ observed }) => observed.slice(1)),
+          dots: true,
+        },
       ],
     });
-    figure.append(details("Figures as a table", table(`${name}: calibration`, ["bin", `${data.names.unit}s`, "predicted", "observed"],
-      bins.map((bin) => [`${number(bin.from, 1)}–${number(bin.to, 1)}`, number(bin.items), number(bin.predicted, 3), range(bin.observed)]))));
+    figure.append(
+      details(
+        "Figures as a table",
+        table(
+          `${name}: calibration`,
+          ["bin", `${data.names.unit}s`, "predicted", "observed"],
+          bins.map((bin) => [
+            `${number(bin.from, 1)}–${number(bin.to, 1)}`,
+            number(bin.items),
+            number(bin.predicted, 3),
+            range(bin.observed),
+          ]),
+        ),
+      ),
+    );
   }
 }
 
+const ofAll = (part, whole) => (part ? `${number(part)} (${percent(share(part, whole))})` : "0");
 const rate = (row) => percent(share(row.errors, row.items));
-const commonest = ({ commonest: found }) => found && `${labelName(found[0])} taken for ${labelName(found[1])} (${number(found[2])})`;
-const opener = (row, title, wanted) => row.errors ? button(number(row.errors), () => showItems(title, { ...wanted, wrong: true }, row.errors), { "aria-label": `${row.errors} errors: ${title}` }) : "0";
+const commonest = ({ commonest: found }) =>
+  found && `${labelName(found[0])} taken for ${labelName(found[1])} (${number(found[2])})`;
+const opener = (row, title, wanted) =>
+  row.errors
+    ? button(number(row.errors), () => showItems(title, { ...wanted, wrong: true }, row.errors), {
+        "aria-label": `${row.errors} errors: ${title}`,
+      })
+    : "0";
 
 function groups() {
-  put("group-tables", data.groups.map(({ by, rows, all }) => [
-    table(`By ${by}${all > rows.length ? `, ${rows.length} of ${all}` : ""}`, [by, `${data.names.unit}s`, "wrong", "share wrong", "characters wrong", "most often"],
-      rows.map((row) => [row.name, number(row.items), opener(row, `Wrong, ${by}: ${row.name}`, { group: by, name: row.name }), rate(row), number(row.chars), commonest(row)]), 1, 5)]));
+  put(
+    "group-tables",
+    data.groups.map(({ by, rows, all }) => [
+      table(
+        `By ${by}${all > rows.length ? `, ${rows.length} of ${all}` : ""}`,
+        [by, `${data.names.unit}s`, "wrong", "share wrong", "characters wrong", "most often"],
+        rows.map((row) => [
+          row.name,
+          number(row.items),
+          opener(row, `Wrong, ${by}: ${row.name}`, { group: by, name: row.name }),
+          rate(row),
+          number(row.chars),
+          commonest(row),
+        ]),
+        1,
+        5,
+      ),
+    ]),
+  );
 }
 
 function sites() {
   const { sites: count, half, errors } = data.concentration;
-  put("concentration", `Half of the ${plural(errors, "error")} are on ${number(half)} of ${plural(count, "site")}. First come the sites with the most errors beyond what the overall error rate makes of their size.`);
+  put(
+    "concentration",
+    `Half of the ${plural(errors, "error")} are on ${number(half)} of ${plural(count, "site")}. First come the sites with the most errors beyond what the overall error rate makes of their size.`,
+  );
   const { kept, rest, unit } = data.names;
   const head = ["site", `${unit}s`, "wrong", "share wrong", `${kept} characters lost`, `${rest} characters left`, "most often"];
-  const rows = data.sites.map((row) => [row.name, number(row.items), opener(row, `Wrong on ${row.name}`, { site: row.name }), rate(row),
-    `${number(row.lost)} (${percent(share(row.lost, row.kept))})`, `${number(row.left)} (${percent(share(row.left, row.rest))})`, commonest(row)]);
+  const rows = data.sites.map((row) => [
+    row.name,
+    number(row.items),
+    opener(row, `Wrong on ${row.name}`, { site: row.name }),
+    rate(row),
+    ofAll(row.lost, row.kept),
+    ofAll(row.left, row.rest),
+    commonest(row),
+  ]);
   const part = (caption, from, to) => table(caption, head, rows.slice(from, to), 1, 6);
-  put("site-table", part("Worst sites", 0, SITES), rows.length > SITES && details(`${rows.length - SITES} more`, part("Further sites", SITES)));
+  put(
+    "site-table",
+    part("Worst sites", 0, SITES),
+    rows.length > SITES && details(`${rows.length - SITES} more`, part("Further sites", SITES)),
+  );
 }
 
 function learning() {
   const { curve } = data;
   if (!curve) {
-    put("learning", el("p", {}, "Not measured. ", el("code", {}, "--curve curve.json"), " measures it, or shows what ", el("code", {}, "trainer labels curve --out curve.json"), " measured."));
+    put(
+      "learning",
+      el(
+        "p",
+        {},
+        "Not measured. ",
+        el("code", {}, "--curve curve.json"),
+        " measures it, or shows what ",
+        el("code", {}, "trainer labels curve --out curve.json"),
+        " measured.",
+      ),
+    );
     return;
   }
-  const last = curve.articles.at(-1) + curve.more, host = el("div");
+  const last = curve.articles.at(-1) + curve.more,
+    host = el("div");
   const other = curve.data.digest !== report.data.digest;
   const next = curve.labels.find(({ name }) => name === curve.best);
-  put("learning",
-    el("p", {}, `F1 against the number of articles trained on, with small, quick settings unless others were given: it is the rise that counts. The last point is what a power law expects of ${number(curve.more)} articles more; most would gain ${next.name}: ${signed(next.gain[0], 3)}.`),
-    other && el("p", { class: "warning" }, `Careful: measured on other labels (data ${curve.data.digest.slice(0, 12)}).`), host,
-    details("Figures as a table", table("Learning curve", ["F1", ...curve.articles.map((count) => `${number(count)} articles`), `${number(last)}, expected`],
-      curve.labels.map(({ name, f1, expected }) => [name, ...f1.map((figure) => range(figure)), range(expected)]))));
+  put(
+    "learning",
+    el(
+      "p",
+      {},
+      `F1 against the number of articles trained on, with small, quick settings unless others were given: it is the rise that counts. The last point is what a power law expects of ${number(curve.more)} articles more; most would gain ${next.name}: ${signed(next.gain[0], 3)}.`,
+    ),
+    other && el("p", { class: "warning" }, `Careful: measured on other labels (data ${curve.data.digest.slice(0, 12)}).`),
+    host,
+    details(
+      "Figures as a table",
+      table(
+        "Learning curve",
+        ["F1", ...curve.articles.map((count) => `${number(count)} articles`), `${number(last)}, expected`],
+        curve.labels.map(({ name, f1, expected }) => [name, ...f1.map((figure) => range(figure)), range(expected)]),
+      ),
+    ),
+  );
   chart(host, {
-    label: "F1 against articles trained on", height: 340,
-    x: { label: "articles trained on", range: [0, last * 1.25] }, y: { label: "F1", range: [0, 1.02] },
+    label: "F1 against articles trained on",
+    height: 340,
+    x: { label: "articles trained on", range: [0, last * 1.25] },
+    y: { label: "F1", range: [0, 1.02] },
     lines: curve.labels.map(({ name, f1, expected }, i) => ({
       points: [...f1.map(([value], at) => [curve.articles[at], value]), [last, expected[0]]],
       ranges: [...f1.map(([, low, high]) => [low, high]), expected.slice(1)],
-      name, dots: true, dash: DASHES[i % DASHES.length], colour: `line-${i % 6}`,
+      name,
+      dots: true,
+      dash: DASHES[i % DASHES.length],
+      colour: `line-${i % 6}`,
     })),
     marks: [{ x: curve.articles.at(-1), shape: "across", text: "so far" }],
   });
@@ -166,21 +201,57 @@ function learning() {
 
 function leakage() {
   if (!data.leaky) {
-    put("leakage-table", el("p", {}, "Not measured. ", el("code", {}, "--leakage"), " also splits at random, so that sites are on both sides: what that flatters is what a careless evaluation would promise."));
+    put(
+      "leakage-table",
+      el(
+        "p",
+        {},
+        "Not measured. ",
+        el("code", {}, "--leakage"),
+        " also splits at random, so that sites are on both sides: what that flatters is what a careless evaluation would promise.",
+      ),
+    );
     return;
   }
-  const rows = data.headline.filter(({ name }) => data.leaky.overall[name]).map(({ name, title }) => {
-    const honest = report.overall[name], leaky = data.leaky.overall[name], digits = digitsOf(name);
-    return [title, range(honest, digits), range(leaky, digits), honest[0] === null || leaky[0] === null ? "–" : signed(leaky[0] - honest[0], digits)];
-  });
-  put("leakage-table", el("p", {}, "A random split has articles of one site on both sides, which flatters. The figures to trust are those of unseen sites."),
-    table("Unseen sites beside a random split", ["figure", "sites unseen", "random split", "difference"], rows));
+  const rows = data.headline
+    .filter(({ name }) => data.leaky.overall[name])
+    .map(({ name, title }) => {
+      const honest = report.overall[name],
+        leaky = data.leaky.overall[name],
+        digits = digitsOf(name);
+      return [
+        title,
+        range(honest, digits),
+        range(leaky, digits),
+        honest[0] === null || leaky[0] === null ? "–" : signed(leaky[0] - honest[0], digits),
+      ];
+    });
+  put(
+    "leakage-table",
+    el(
+      "p",
+      {},
+      "A random split has articles of one site on both sides, which flatters. The figures to trust are those of unseen sites.",
+    ),
+    table("Unseen sites beside a random split", ["figure", "sites unseen", "random split", "difference"], rows),
+  );
 }
 
 function notes() {
   const threshold = (value) => (value > 1 ? "–" : number(value, 3));
-  put("thresholds", table("Chosen thresholds", ["", ...report.labels], report.thresholds.map((row, i) =>
-    [report.thresholds.length > 1 ? `fold ${i + 1}` : "model", ...row.map(threshold)])));
+  put(
+    "thresholds",
+    table(
+      "Chosen thresholds",
+      ["", ...report.labels],
+      report.thresholds.map((row, i) => [report.thresholds.length > 1 ? `fold ${i + 1}` : "model", ...row.map(threshold)]),
+    ),
+  );
   const settings = Object.entries(data.settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
-  put("note-list", el("li", {}, `Settings that are not the defaults: ${settings.join(", ") || "none"}`), report.notes.map((note) => el("li", {}, note)), el("li", {}, `Digest of the data: ${report.data.digest}`));
+  put(
+    "note-list",
+    el("li", {}, `Settings that are not the defaults: ${settings.join(", ") || "none"}`),
+    report.notes.map((note) => el("li", {}, note)),
+    el("li", {}, `Digest of the data: ${report.data.digest}`),
+  );
 }
