@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from reports import evaluated
 from sklearn.metrics import average_precision_score
-from small import article, load, records
+from small import article, config, load, records
 
 from trainer.dataset import Dataset, LabelledArticle
 from trainer.errors import InputError
-from trainer.report_page import of_report, page, page_data
+from trainer.evaluation import Scored, report, resample_sites
+from trainer.report_page import Material, of_report, page, page_data
+from trainer.schema import Label, LabelSet
 
 HOSTILE = "</script><script>document.title='taken'</script><!--"
 
@@ -260,3 +262,34 @@ def test_other_label_sets_and_absent_labels_have_a_page(tmp_path):
     assert data["precision_recall"][1]["curve"] == []
     assert data["names"]["kept"] == "news or opinion"
     json.dumps(data, allow_nan=False)
+
+
+def test_whole_articles_have_a_page_too():
+    """Another task makes its own material: here good and poor articles, judged as wholes."""
+    labels, rng = LabelSet([Label("good", kept=True), Label("poor")]), np.random.default_rng(0)
+    truth, good = rng.integers(0, 2, 90), rng.random(90)
+    probability = np.stack([good, 1 - good])
+    label, chars, site = probability.argmax(axis=0), rng.integers(200, 9000, 90), np.arange(90) % 30
+    scored = Scored(truth, label, probability, chars, good < 0.1, site)
+    settings = config('labels=[{name="good", kept=true}, {name="poor"}]')
+    made = report(scored, settings, Dataset(()), title="articles", thresholds=((2.0, 0.9),))
+    material = Material(
+        scored=scored,
+        labels=labels,
+        place=np.arange(90),
+        texts=[f"Story {i}. " * 200 for i in range(90)],
+        article=np.arange(90),
+        articles=[f"a-{i}" for i in range(90)],
+        sites=[f"{s}.example" for s in range(30)],
+        groups={"reason": [["", "listing", "truncated"][i % 3] for i in range(90)]},
+        weights=resample_sites(30, settings),
+        unit="article",
+        kept="good",
+        rest="poor",
+    )
+    data = data_of(page("Articles", page_data(made, material)))
+    assert data["names"] == {"unit": "article", "kept": "good", "rest": "poor"}
+    assert [row["name"] for row in data["groups"][0]["rows"]] in (["listing", "truncated"], ["truncated", "listing"])
+    assert all(len(text) <= 600 for text in data["examples"]["texts"]["text"])
+    assert len(data["examples"]["texts"]["text"]) == len(data["examples"]["items"])  # no neighbours
+    assert any("articles" in point["text"] for point in data["weaknesses"])
