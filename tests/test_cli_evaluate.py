@@ -6,6 +6,8 @@ import pytest
 from commands import refuse, spawn, succeed
 from small import SET, records, write
 
+from trainer.learning_curve import FAST
+
 
 def test_evaluate_prints_tables(cli, label_path):
     result = succeed(cli("evaluate", label_path, "--jobs", "1", *SET))
@@ -62,3 +64,76 @@ def test_evaluate_refuses_a_report_it_cannot_write(cli, folder, label_path, tmp_
     (tmp_path / "taken").write_text("mine")
     result = cli("evaluate", label_path, "--model", folder, "--json", tmp_path / "taken" / "report.json", *SET)
     refuse(result, "taken", started=True)
+
+
+# ── the report page
+
+
+def data_of(page):
+    return json.loads(page.read_text("utf-8").split('<script type="application/json" id="data">')[1].split("</script>")[0])
+
+
+def test_evaluate_writes_a_page_with_all_that_was_asked_for(cli, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("trainer.learning_curve.FAST", (*FAST, "context.epochs=1"))
+    labels = write(tmp_path / "labels.jsonl", records(36, 18))
+    page, curve = tmp_path / "deep" / "report.html", tmp_path / "curve.json"
+    result = succeed(
+        cli(
+            "evaluate",
+            labels,
+            "--jobs",
+            "1",
+            "--leakage",
+            "--report",
+            page,
+            "--curve",
+            curve,
+            "--json",
+            tmp_path / "r.json",
+            *SET,
+        )
+    )
+    data, report = data_of(page), json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert f"wrote {page}" in result.err
+    assert f"{curve} is not there yet" in result.err
+    assert data["report"]["overall"] == report["overall"]
+    assert data["leaky"]["overall"] == report["leaky"]["overall"]
+    assert data["curve"] == json.loads(curve.read_text("utf-8"))
+    assert data["curve"]["data"]["digest"] == data["report"]["data"]["digest"]
+    assert data["settings"]["context.width"] == report["settings"]["context.width"] == 12
+    assert data["weaknesses"]
+    assert sum(data["removal"]["total"]["items"]) == sum(report["support"])
+    again = succeed(cli("evaluate", labels, "--model", folder, "--report", page, "--curve", curve, *SET))
+    assert "not there yet" not in again.err
+    assert data_of(page)["curve"] == data["curve"]
+
+
+def test_evaluate_makes_a_page_of_a_saved_model(cli, folder, label_path, tmp_path):
+    page = tmp_path / "report.html"
+    succeed(cli("evaluate", label_path, "--model", folder, "--report", page, *SET))
+    data = data_of(page)
+    assert data["report"]["title"] == "saved model tiny"
+    assert data["leaky"] is data["curve"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--report", "r.pdf"], ".html"),
+        (["--curve", "c.json"], "--report"),
+        (["--curve", "c.png", "--report", "r.html"], ".json"),
+        (["--json", "r.html", "--report", "r.html"], "same file"),
+    ],
+)
+def test_evaluate_refuses_a_page_it_cannot_make(cli, label_path, tmp_path, monkeypatch, options, wanted):
+    monkeypatch.chdir(tmp_path)
+    refuse(cli("evaluate", label_path, *options, *SET), wanted)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"articles": []}'])
+def test_evaluate_refuses_what_is_no_learning_curve(cli, label_path, tmp_path, text):
+    (tmp_path / "curve.json").write_text(text)
+    options = ("--report", tmp_path / "r.html", "--curve", tmp_path / "curve.json")
+    refuse(cli("evaluate", label_path, *options, *SET), "curve.json", "trainer labels curve", started=True)
+    assert not (tmp_path / "r.html").exists()

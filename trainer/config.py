@@ -142,6 +142,12 @@ class Config(Section):
         """SHA-256 of all settings, hexadecimal."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What differs from the defaults: `section.key` → value, JSON-ready."""
+        own, usual = (_flat(config.model_dump(mode="json")) for config in (self, Config()))
+        return {key: value for key, value in own.items() if value != usual[key]}
+
     def estimator_params(self) -> dict[str, Any]:
         """Return the settings as parameters of `estimator.ArticleClassifier`."""
         labels = self.label_set
@@ -154,6 +160,11 @@ class Config(Section):
             "folds": self.inner_folds,
             "seed": self.seed,
         }
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    sections = ((key, value if isinstance(value, dict) else {"": value}) for key, value in values.items())
+    return {f"{key}.{name}".rstrip("."): value for key, section in sections for name, value in section.items()}
 
 
 def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from trainer.grouping import join_near_duplicates
 from trainer.model import Classifier
 from trainer.policy import Policy, candidates
 from trainer.schema import UNLABELLED, LabelSet
+from trainer.sums import Measures, figures, site_sums
 from trainer.text import Matrix
 from trainer.training import Trained, fit, make_policy
 
@@ -42,15 +43,16 @@ class Scored(NamedTuple):
     site: Index
 
 
-class Measures(NamedTuple):
-    """Figures of all resamples, first axis, the data as they are first.
+class Detail(NamedTuple):
+    """What a report was computed from.
 
-    `per_label`: metric → [resamples, classes]. `overall`: metric → [resamples]. `confusion`: [resamples, true, predicted].
+    `scored`: the labelled paragraphs, in order within each article. `articles`: numbers of these articles, in the order in
+    which `scored` has them. `average_precision`: [resamples, classes].
     """
 
-    per_label: dict[str, Matrix]
-    overall: dict[str, Matrix]
-    confusion: Index
+    scored: Scored
+    articles: Index
+    average_precision: Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Report:
     Attributes:
         title: how it was evaluated. labels: names in column order. support: paragraphs of each label. per_label: metric →
         one figure a label. overall: metric → figure. confusion: [true][predicted] paragraphs. thresholds: per fold.
-        data: counts and digest. notes: one line each.
+        data: counts and digest. notes: one line each. detail: what it was computed from; not part of what is written.
     """
 
     title: str
@@ -72,6 +74,7 @@ class Report:
     thresholds: tuple[tuple[float, ...], ...]
     data: dict[str, Any]
     notes: tuple[str, ...] = ()
+    detail: Detail | None = field(default=None, repr=False, compare=False)
 
 
 def cross_validate(
@@ -110,7 +113,7 @@ def cross_validate(
     how = "articles split at random (leaky)" if split_sites else "site-grouped"
     title = f"{len(folds)}-fold cross-validation, {how}"
     thresholds = tuple(policy.thresholds for _, policy in results)
-    return report(whole, config, dataset, title=title, thresholds=thresholds, notes=notes)
+    return report(whole, config, dataset, np.concatenate(folds), title=title, thresholds=thresholds, notes=notes)
 
 
 def evaluate_model(model: Classifier, dataset: Dataset, config: Config) -> Report:
@@ -132,7 +135,8 @@ def evaluate_model(model: Classifier, dataset: Dataset, config: Config) -> Repor
     trained_on = model.info.get("data", {}).get("digest")
     if trained_on == dataset.digest:
         notes.append("this is the data the model was trained on: the figures say nothing about new sites")
-    return report(scored, config, dataset, title=f"saved model {model.name}", thresholds=(model.policy.thresholds,), notes=notes)
+    title = f"saved model {model.name}"
+    return report(scored, config, dataset, everything, title=title, thresholds=(model.policy.thresholds,), notes=notes)
 
 
 def evaluate_training(dataset: Dataset, config: Config, trained: Trained) -> Report:
@@ -147,6 +151,7 @@ def evaluate_training(dataset: Dataset, config: Config, trained: Trained) -> Rep
         scored,
         config,
         dataset,
+        everything,
         title=f"out-of-fold in training, {config.inner_folds} site-grouped folds",
         thresholds=(trained.policy.thresholds,),
         notes=notes,
@@ -157,17 +162,18 @@ def report(
     scored: Scored,
     config: Config,
     dataset: Dataset,
+    articles: Index | None = None,
     *,
     title: str,
     thresholds: tuple[tuple[float, ...], ...],
     notes: Iterable[str] = (),
 ) -> Report:
-    """Compute every figure of a report, with intervals from resampling sites."""
+    """Compute every figure of a report, with intervals from resampling sites; for `articles` see `Detail`."""
     labels = config.label_set
     sites, site = np.unique(scored.site, return_inverse=True)
-    scored, weights = scored._replace(site=site), resample_sites(len(sites), config)
-    measures = measure(scored, labels, weights)
-    measures.per_label["average_precision"] = average_precision(scored, len(labels), weights)
+    dense, weights = scored._replace(site=site), resample_sites(len(sites), config)
+    measures = measure(dense, labels, weights)
+    measures.per_label["average_precision"] = average = average_precision(dense, len(labels), weights)
     confusion = measures.confusion
     return Report(
         title=title,
@@ -181,6 +187,7 @@ def report(
         thresholds=thresholds,
         data=dataset.summary(),
         notes=tuple(notes),
+        detail=None if articles is None else Detail(scored, articles, average),
     )
 
 
@@ -196,18 +203,7 @@ def measure(scored: Scored, labels: LabelSet, weights: Index) -> Measures:
 
     `scored.site` are columns of `weights`; probabilities are not looked at.
     """
-    classes, site = len(labels), scored.site
-    cell = (site * classes + scored.truth) * classes + scored.label
-    per_site = np.bincount(cell, minlength=weights.shape[1] * classes**2).reshape(weights.shape[1], -1)
-    confusion = (weights @ per_site).reshape(-1, classes, classes)
-    per_label = _label_metrics(confusion)
-    kept = np.isin(scored.truth, labels.kept)
-    overall = {
-        "macro_f1": _mean_of_present(per_label["f1"]),
-        "accuracy": confusion.trace(axis1=1, axis2=2) / confusion.sum(axis=(1, 2)),
-        **_character_metrics(scored, kept, np.isin(scored.label, labels.kept), site, weights),
-    }
-    return Measures(per_label, overall, confusion)
+    return figures(site_sums(scored, labels, weights.shape[1]), weights)
 
 
 def average_precision(scored: Scored, classes: int, weights: Index) -> Matrix:
@@ -264,19 +260,6 @@ def _site_rows(dataset: Dataset, rows: Index) -> Index:
     return np.repeat(number[rows], [sum(label is not None for label in dataset.articles[i].labels) for i in rows])
 
 
-def _label_metrics(confusion: Index) -> dict[str, Matrix]:
-    """Return precision, recall and F1 [resamples, classes]; NaN where a label neither occurs nor is predicted."""
-    hits = np.diagonal(confusion, axis1=1, axis2=2).astype(float)
-    predicted, actual = confusion.sum(axis=1), confusion.sum(axis=2)
-    with np.errstate(invalid="ignore"):
-        return {"precision": hits / predicted, "recall": hits / actual, "f1": 2 * hits / (predicted + actual)}
-
-
-def _mean_of_present(f1: Matrix) -> Matrix:
-    present = ~np.isnan(f1)
-    return np.asarray(np.where(present, f1, 0).sum(axis=1) / np.maximum(present.sum(axis=1), 1))
-
-
 def _average_precision(scored: Scored, k: int, site: Index, weights: Index) -> Matrix:
     """Average precision of one label in each resample (area under the precision-recall steps, as in scikit-learn)."""
     order = np.argsort(-scored.probability[k], kind="stable")
@@ -291,24 +274,6 @@ def _average_precision(scored: Scored, k: int, site: Index, weights: Index) -> M
             ranked = np.maximum(np.cumsum(counted)[last], 1)
             out[i] = (np.diff(hits, prepend=0) * hits / ranked).sum() / hits[-1]
     return out
-
-
-def _character_metrics(
-    scored: Scored, kept: NDArray[np.bool_], found: NDArray[np.bool_], site: Index, weights: Index
-) -> dict[str, Matrix]:
-    def total(mask: NDArray[np.bool_]) -> Matrix:
-        return np.asarray(weights @ np.bincount(site, scored.chars * mask, weights.shape[1]))
-
-    news, junk, both = total(kept), total(~kept), total(kept & found)
-    with np.errstate(invalid="ignore"):
-        precision, recall = both / total(found), both / news
-        return {
-            "news_char_precision": precision,
-            "news_char_recall": recall,
-            "news_char_f1": 2 * precision * recall / (precision + recall),
-            "news_lost_per_1000": 1000 * total(kept & scored.removed) / news,
-            "junk_removed": total(~kept & scored.removed) / junk,
-        }
 
 
 def interval(values: Matrix) -> Interval:

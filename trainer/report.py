@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
@@ -25,12 +25,20 @@ OVERALL = {
     "news_lost_per_1000": "at the thresholds: news characters lost per 1,000",
     "junk_removed": "at the thresholds: share of junk characters removed",
 }
+_FOR_MACHINES = ("sites", "draws")
 
 
 def to_json(report: Report) -> dict[str, Any]:
     """Return the report as JSON-ready values; figures are [value, lower, upper], null where undefined."""
-    plain = json.loads(json.dumps(asdict(report)), parse_constant=lambda _: None)
-    return dict(plain)
+    fields = asdict(replace(report, detail=None))
+    del fields["detail"]
+    return dict(json.loads(json.dumps(fields), parse_constant=lambda _: None))
+
+
+def to_text(fields: dict[str, Any]) -> str:
+    """Return JSON for a file: figures a line each, what stands for machines alone (`sites`, `draws`) on one line."""
+    lines = [f' "{key}": {json.dumps(value, indent=None if key in _FOR_MACHINES else 1)}' for key, value in fields.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def show(report: Report, console: Console) -> None:

@@ -7,13 +7,19 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trainer.cli.options import DEFAULT_LABELS, ConfigFile, Labels, Overrides, say, stdout_console, tracked
 
+if TYPE_CHECKING:
+    from trainer.config import Config
+    from trainer.dataset import Dataset
+    from trainer.evaluation import Report
+
 NAME = "evaluate"
+_CURVE = ("articles", "more", "labels", "best", "data")  # what a file of a learning curve holds
 
 
 def command(
@@ -27,6 +33,16 @@ def command(
         ),
     ] = None,
     leakage: Annotated[bool, typer.Option("--leakage", help="Also split at random, to show how much that flatters.")] = False,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write a web page (.html) with curves and the errors in context; works without network."),
+    ] = None,
+    curve: Annotated[
+        Path | None,
+        typer.Option(
+            "--curve", help="Learning curve for the page, of trainer labels curve --out FILE; measured first where not there yet."
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the report as JSON to this file; - for stdout, without the table.")
     ] = None,
@@ -34,9 +50,10 @@ def command(
 ) -> None:
     """Cross-validate on sites the model has not seen, or score a saved model.
 
-    Every figure comes with a 95 % bootstrap interval over sites. Near-duplicate stories stay on one side of a split.
+    Every figure comes with a 95 % bootstrap interval over sites. Near-duplicate stories stay on one side of a split. Two reports
+    in JSON are compared by trainer compare.
 
-    Example: trainer evaluate labels --config configs/news.toml --json report.json
+    Example: trainer evaluate labels --config configs/news.toml --json report.json --report report.html
     """
     evaluate(
         labels or [DEFAULT_LABELS],
@@ -44,6 +61,8 @@ def command(
         overrides=overrides or (),
         model=model,
         leakage=leakage,
+        report_file=report_file,
+        curve=curve,
         json_file=json_file,
         jobs=jobs,
     )
@@ -56,28 +75,32 @@ def evaluate(
     overrides: Sequence[str] = (),
     model: Path | None = None,
     leakage: bool = False,
+    report_file: Path | None = None,
+    curve: Path | None = None,
     json_file: Path | None = None,
     jobs: int = -1,
 ) -> None:
-    """Evaluate, print the tables, and write the JSON report where asked for."""
+    """Evaluate, print the tables, and write the JSON report and the page where asked for."""
     from trainer import artifact
+    from trainer.comparison import comparable
     from trainer.config import load_config
     from trainer.dataset import load_labels
     from trainer.errors import InputError
     from trainer.evaluation import cross_validate, evaluate_model
     from trainer.files import STDIO, write_whole
-    from trainer.report import show, show_leakage, to_json
+    from trainer.report import show, show_leakage, to_json, to_text
 
-    if model and leakage:
-        raise InputError("--leakage splits the data anew, --model does not", hint="Give one of the two.")
-    if jobs == 0 or jobs < -1:
-        raise InputError(f"--jobs is {jobs}", hint="Give a number of processes, or -1 for one a core.")
+    if report_file and report_file == json_file:
+        raise InputError("--json and --report name the same file", where=str(json_file))
+    _check(model=model, leakage=leakage, report_file=report_file, curve=curve, jobs=jobs)
     settings = load_config(config, overrides)
     dataset = load_labels(labels, settings.label_set, settings.by_kind)
     for note in dataset.notes:
         say(f"note: {note}")
+    learnt = _learning_curve(curve, dataset, settings, jobs) if curve else None
     with ExitStack() as stack:
         file = stack.enter_context(write_whole(json_file)) if json_file and json_file != STDIO else None
+        page = stack.enter_context(write_whole(report_file)) if report_file else None
         if model:
             report, leaky = evaluate_model(artifact.load(model), dataset, settings), None
         else:
@@ -89,10 +112,62 @@ def evaluate(
             show(report, console)
             if leaky:
                 show_leakage(report, leaky, console)
-        text = json.dumps({**to_json(report), **({"leaky": to_json(leaky)} if leaky else {})}, indent=1) + "\n"
-        if file:
-            file.write_text(text, "utf-8")
-        elif json_file:
-            sys.stdout.write(text)
-    if file:
-        say(f"wrote {json_file}")
+        if json_file:
+            compared = comparable(report, dataset, settings)
+            text = to_text({**to_json(report), **({"leaky": to_json(leaky)} if leaky else {}), **compared})
+            if file:
+                file.write_text(text, "utf-8")
+            else:
+                sys.stdout.write(text)
+        if page:
+            page.write_text(_page(report, leaky, learnt, dataset, settings), "utf-8")
+    for written in (json_file if file else None, report_file):
+        if written:
+            say(f"wrote {written}")
+
+
+def _check(*, model: Path | None, leakage: bool, report_file: Path | None, curve: Path | None, jobs: int) -> None:
+    from trainer.errors import InputError
+
+    if model and leakage:
+        raise InputError("--leakage splits the data anew, --model does not", hint="Give one of the two.")
+    if report_file and report_file.suffix != ".html":
+        raise InputError("the name of a report page ends in .html", where=str(report_file))
+    if curve and not report_file:
+        raise InputError("--curve is for the page", hint="Give --report FILE too, or use trainer labels curve.")
+    if curve and curve.suffix != ".json":
+        raise InputError("the name of a learning curve ends in .json", where=str(curve))
+    if jobs == 0 or jobs < -1:
+        raise InputError(f"--jobs is {jobs}", hint="Give a number of processes, or -1 for one a core.")
+
+
+def _learning_curve(file: Path, dataset: Dataset, settings: Config, jobs: int) -> dict[str, Any]:
+    """Read a learning curve, or measure one with the small settings and write it."""
+    from trainer.cli.labels.curve import to_json
+    from trainer.config import load_config
+    from trainer.errors import InputError
+    from trainer.files import write_whole
+    from trainer.learning_curve import FAST, learning_curve
+
+    if file.exists():
+        try:
+            found = json.loads(file.read_text("utf-8"))
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not all(key in found for key in _CURVE):
+            raise InputError("is not a learning curve", where=str(file), hint="trainer labels curve --out FILE.json makes one.")
+        return found
+    say(f"{file} is not there yet: measuring the learning curve, with small settings")
+    small = load_config(None, FAST).model_copy(update={"labels": settings.labels, "seed": settings.seed})
+    with write_whole(file) as temporary:
+        measured = to_json(learning_curve(dataset, small, jobs=jobs, progress=tracked("fits of the learning curve")))
+        temporary.write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
+    return measured
+
+
+def _page(report: Report, leaky: Report | None, curve: dict[str, Any] | None, dataset: Dataset, settings: Config) -> str:
+    from trainer.report_page import of_report, page, page_data
+
+    material = of_report(report, dataset, settings)
+    data = page_data(report, material, leaky=leaky, curve=curve, settings=settings.changes)
+    return page("How good the model is, and where it goes wrong", data)
