@@ -76,7 +76,7 @@ def test_a_change_is_flagged_for_some_articles_and_then_usual() -> None:
     drift = Drift()
     flagged = [drift.update(share, 20) for share in [*([0.1] * 100), *([0.6] * 200)]]
     assert sum(flagged) == PASSED
-    assert flagged[107 : 107 + PASSED] == [True] * PASSED
+    assert flagged[108 : 108 + PASSED] == [True] * PASSED
     assert drift.usual == pytest.approx(0.6)
 
 

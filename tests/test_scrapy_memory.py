@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
@@ -19,8 +20,8 @@ from simulated_site import BUSY, simulate
 from small import ROOT
 from test_recall import HOUSE, article
 
+from trainer import queue_folder
 from trainer.memory import SiteMemory
-from trainer.queue_folder import QueueFolder
 
 pytest.importorskip("scrapy")
 HOST = "127.0.0.1"
@@ -215,10 +216,23 @@ def test_a_wrong_setting_stops_the_crawl_before_its_first_request(wrong: dict[st
     assert says in found.log
 
 
-def test_threads_may_share_a_queue(tmp_path: Path) -> None:
-    queue = QueueFolder(tmp_path / "queue")
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda n: queue.add("one.example", {"id": str(n), "text": "x" * 5000}, "drift"), range(400)))
-    waiting = read(tmp_path / "queue" / "one.example.jsonl")
-    assert (len(waiting), queue.added, queue.full) == (200, 200, 200)
-    assert len({record["id"] for record in waiting}) == 200
+def test_threads_may_share_a_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_folder, "MOST", 30)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for run in range(20):
+            queue, together = queue_folder.QueueFolder(tmp_path / f"queue {run}"), threading.Barrier(16)
+
+            def add(number: int, queue: queue_folder.QueueFolder = queue, together: threading.Barrier = together) -> None:
+                together.wait()
+                for more in range(5):
+                    queue.add("one.example", {"id": f"{number} {more}"}, "drift")
+
+            with ThreadPoolExecutor(16) as pool:
+                list(pool.map(add, range(16)))
+            waiting = read(queue.folder / "one.example.jsonl")
+            assert (len(waiting), queue.added, queue.full) == (30, 30, 50)
+            assert len({record["id"] for record in waiting}) == 30
+    finally:
+        sys.setswitchinterval(before)

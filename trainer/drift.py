@@ -9,7 +9,7 @@ import numpy as np
 PASSED = 20  # articles passed over while a memory learns the site; as many are flagged once it has changed
 WARM_UP = 30  # articles after these before the site is watched
 WINDOW = 200  # latest articles that a new one is compared with
-SLACK, LIMIT = 0.5, 9.0  # of each CUSUM, in standard deviations
+SLACK, LIMIT = 0.5, 9.5  # of each CUSUM, in standard deviations
 _STEPS = 10_000  # a share is kept in hundredths of a per cent
 _STATE = struct.Struct("<4dB?")
 _UNIT = np.dtype("<u2")
