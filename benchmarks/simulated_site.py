@@ -145,8 +145,9 @@ def simulate(
         layout = new if changes_at is not None and number >= changes_at else PLAIN
         twin = rng.randrange(max(0, number - 60), number) if number > 10 and rng.random() < 0.04 else None
         if twin is None:
+            headline = _headline(rng, site)
             length = int(rng.lognormvariate(math.log(12), 0.8)) + 2 if varied else rng.randint(4, 11)
-            story = [_headline(rng, site), *(_story_paragraph(rng, site) for _ in range(length))]
+            story = [headline, *(_story_paragraph(rng, site) for _ in range(length))]
             if rng.random() < 0.03:
                 story.insert(3, background)
         else:  # published again: another headline, at times a line more
