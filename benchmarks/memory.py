@@ -210,24 +210,23 @@ def time(model: Classifier, _: Path) -> Iterable[Table]:
 
 def drift(model: Classifier, _: Path) -> Iterable[Table]:
     """False alarms on steady sites, and articles until a change is flagged."""
-    steady = sum(len(_alarms(model, f"s{seed}.example", 500, seed)) for seed in range(20))
-    print(f"steady sites: {steady} alarms in {20 * 500:,} articles of 20 sites")
-    title = "changed layouts, 60 each: articles from the change to the alarm"
-    table = peers.table(
-        title, "new layout", "removed before", "removed after", "median", "90 %", "most", "within 30", "alarms before"
-    )
-    for name, layout in (("more lines between paragraphs", BUSY), ("the same, and teasers with summaries", CROWDED)):
-        delays, early = [], 0
-        shares: tuple[list[float], list[float]] = ([], [])
-        for seed in range(60):
-            change = 60 + 2 * seed
-            found = _alarms(model, f"c{seed}.example", change + 60, seed, change, layout, shares)
-            delays.append(next((at - change + 1 for at in found if at >= change), np.inf))
-            early += sum(at < change for at in found)
-        usual = (f"{statistics.mean(part):.3f}" for part in shares)
-        quantiles = (f"{np.quantile(delays, q, method='higher'):.0f}" for q in (0.5, 0.9, 1.0))
-        table.add_row(name, *usual, *quantiles, f"{np.mean(np.array(delays) <= 30):.0%}", f"{early}")
-    yield table
+    for varied, stories in ((False, "stories of 4 to 11 paragraphs"), (True, "stories of 2 to 100 paragraphs")):
+        steady = sum(len(_alarms(model, f"s{seed}.example", 500, seed, varied=varied)) for seed in range(20))
+        title = f"{stories}: {steady} alarms in {20 * 500:,} articles of 20 steady sites; articles from 60 changes to the alarm"
+        names = ("new layout", "removed before", "removed after", "median", "90 %", "most", "within 30", "alarms before")
+        table = peers.table(title, *names)
+        for name, layout in (("more lines between paragraphs", BUSY), ("the same, and teasers with summaries", CROWDED)):
+            delays, early = [], 0
+            shares: tuple[list[float], list[float]] = ([], [])
+            for seed in range(60):
+                change = 60 + 2 * seed
+                found = _alarms(model, f"c{seed}.example", change + 60, seed, change, layout, shares, varied=varied)
+                delays.append(next((at - change + 1 for at in found if at >= change), np.inf))
+                early += sum(at < change for at in found)
+            usual = (f"{statistics.mean(part):.3f}" for part in shares)
+            quantiles = (f"{np.quantile(delays, q, method='higher'):.0f}" for q in (0.5, 0.9, 1.0))
+            table.add_row(name, *usual, *quantiles, f"{np.mean(np.array(delays) <= 30):.0%}", f"{early}")
+        yield table
 
 
 def _alarms(
@@ -238,9 +237,12 @@ def _alarms(
     change: int | None = None,
     layout: Layout = CROWDED,
     shares: tuple[list[float], list[float]] | None = None,
+    *,
+    varied: bool,
 ) -> list[int]:
     """Return the numbers of the articles at which a stretch of flagged ones begins."""
-    results = remembered(model, site, [a.paragraphs for a in simulate(site, articles, seed, changes_at=change, new=layout)])
+    pages = simulate(site, articles, seed, changes_at=change, new=layout, varied=varied)
+    results = remembered(model, site, [page.paragraphs for page in pages])
     if shares and change:
         shares[0].extend(len(result.removed) / len(result.paragraphs) for result in results[20:change])
         shares[1].extend(len(result.removed) / len(result.paragraphs) for result in results[change:])

@@ -7,6 +7,7 @@ published twice, and a running story repeats its background.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Iterator
@@ -130,9 +131,12 @@ class SimulatedArticle(NamedTuple):
 
 
 def simulate(
-    site: str, articles: int, seed: int, *, changes_at: int | None = None, new: Layout = CROWDED
+    site: str, articles: int, seed: int, *, changes_at: int | None = None, new: Layout = CROWDED, varied: bool = False
 ) -> Iterator[SimulatedArticle]:
-    """Yield the articles of a site in order of publication; from `changes_at` on they have the new layout."""
+    """Yield the articles of a site in order of publication; from `changes_at` on they have the new layout.
+
+    Stories have 4 to 11 paragraphs, `varied` ones from 2 to a hundred (log-normal, median 12).
+    """
     rng = random.Random(f"{site}{seed}")
     recent: deque[tuple[str, str]] = deque((_teaser(rng, _headline(rng, site), site) for _ in range(8)), maxlen=8)
     stories: list[list[str]] = []
@@ -141,7 +145,9 @@ def simulate(
         layout = new if changes_at is not None and number >= changes_at else PLAIN
         twin = rng.randrange(max(0, number - 60), number) if number > 10 and rng.random() < 0.04 else None
         if twin is None:
-            story = [_headline(rng, site), *(_story_paragraph(rng, site) for _ in range(rng.randint(4, 11)))]
+            headline = _headline(rng, site)
+            length = int(rng.lognormvariate(math.log(12), 0.8)) + 2 if varied else rng.randint(4, 11)
+            story = [headline, *(_story_paragraph(rng, site) for _ in range(length))]
             if rng.random() < 0.03:
                 story.insert(3, background)
         else:  # published again: another headline, at times a line more

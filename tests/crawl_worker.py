@@ -151,7 +151,8 @@ class NotingPipeline(ParagraphFilterPipeline):
     def _tick(self) -> None:
         noted["beats"] += 1
 
-    def close_spider(self) -> None:
+    async def close_spider(self) -> None:
+        await super().close_spider()
         self.beat.stop()
         noted["threads"] = sorted(getattr(self.classifier, "threads", ()))
 

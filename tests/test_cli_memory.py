@@ -145,7 +145,11 @@ def test_names_of_sites_stay_within_the_queue(tmp_path):
 
 def test_a_queue_that_cannot_be_made_is_refused(cli, source, tmp_path):
     (tmp_path / "file").write_text("")
-    refuse(cli("filter", source, "--memory", tmp_path / "m.sqlite", "--queue", tmp_path / "file" / "q"), "--queue", started=True)
+    refuse(
+        cli("filter", source, "--memory", tmp_path / "m.sqlite", "--queue", tmp_path / "file" / "q"),
+        "another folder",
+        started=True,
+    )
 
 
 # ── the other commands

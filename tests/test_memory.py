@@ -197,12 +197,33 @@ def test_what_was_seen_before_an_error_is_written(tmp_path: Path) -> None:
     assert SiteMemory(tmp_path / "m.sqlite").look(SITE, [MENU]).articles == 10
 
 
+def test_a_batch_that_cannot_be_written_is_lost_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """As on a full disk: said once a batch, nothing piles up, and what was written stays."""
+    with SiteMemory(tmp_path / "m.sqlite", batch=10) as memory:
+        learn(memory, 10)
+        with sqlite3.connect(memory.path) as db:
+            db.execute("CREATE TRIGGER full BEFORE INSERT ON paragraph BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END")
+        refused = []
+        for number in range(40):
+            try:
+                memory.observe(SITE, page(f"lost {number}"))
+            except InputError as error:
+                refused.append(str(error))
+        assert len(refused) == 4
+        assert all("disk is full" in text for text in refused)
+        db.execute("DROP TRIGGER full")
+        db.close()
+        memory.observe(SITE, page("after"))
+    with SiteMemory(memory.path) as memory:
+        assert memory.look(SITE, [MENU]).articles == 11
+
+
 def test_the_drift_of_a_site_survives_a_restart(tmp_path: Path) -> None:
     flagged = []
-    for share in [*([0.1] * 60), *([0.7] * 10)]:
+    for removed in [*([2] * 60), *([14] * 10)]:
         with SiteMemory(tmp_path / "m.sqlite") as memory:
-            flagged.append(memory.track(SITE, share))
-    assert flagged.index(True) == 67
+            flagged.append(memory.track(SITE, removed, 20))
+    assert flagged.index(True) == 69
     assert memory.sites()[0].site == SITE
 
 
@@ -210,7 +231,7 @@ def test_sites_are_listed_with_what_is_known_of_them(memory: SiteMemory) -> None
     learn(memory, 10)
     learn(memory, 3, "corrin.example")
     for _ in range(60):
-        memory.track(SITE, 0.25)
+        memory.track(SITE, 5, 20)
     first, second = memory.sites()
     assert (first.site, first.articles, first.paragraphs, first.removed_share) == (SITE, 10, 52, 0.25)
     assert (second.site, second.articles, second.paragraphs) == ("corrin.example", 3, 17)

@@ -66,7 +66,11 @@ def test_the_commands_for_the_example_run(tmp_path: Path) -> None:
 
 def test_every_setting_and_counter_is_in_the_guide() -> None:
     pipeline = pytest.importorskip("trainer.integrations.scrapy")
-    assert set(re.findall(r"`(TRAINER_\w+)`", GUIDE)) == set(pipeline.SETTINGS)
+    from trainer.integrations import scrapy_settings
+
+    table = re.findall(r"^\| `(TRAINER_\w+)`", GUIDE, re.MULTILINE)
+    assert table == list(scrapy_settings.NAMES) == re.findall(r"^(TRAINER_\w+) =", scrapy_settings.__doc__, re.MULTILINE)
+    assert set(re.findall(r"`(TRAINER_\w+)`", GUIDE)) == set(table)
     documented = set(re.findall(r"^\| `(trainer/[\w<>/]+)`", GUIDE, re.MULTILINE))
     assert documented == set(re.findall(r"`(trainer/[\w<>/]+)`", pipeline.ParagraphFilterPipeline.__doc__))
 

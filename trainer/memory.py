@@ -54,8 +54,8 @@ class SiteMemory:
 
     What is seen is kept in a batch and written in one transaction: every `batch` articles, at `flush`, and at `close`. Several
     processes of one machine may write to one file (SQLite's write-ahead log); they add up, and each sees the others' batches
-    once these are written. A crash loses the unwritten batch and nothing else. Threads may share a memory; so may a process
-    and its forks, each with a batch of its own.
+    once these are written. A crash loses the unwritten batch and nothing else; so does a batch that cannot be written, which is
+    said once. Threads may share a memory; so may a process and its forks, each with a batch of its own.
 
     Memory and disk are bounded. Once a site has `memory_file.WINDOW` articles, its counts are halved, rounded down: what was
     seen once is forgotten, and a new layout is learnt within tens of articles. Beyond `max_paragraphs`, or MAX_SITE_PARAGRAPHS
@@ -125,12 +125,13 @@ class SiteMemory:
         """Return the document frequency share of each paragraph, [n], see `Seen.share`; errors as in `observe`."""
         return self.look(site, paragraphs).share
 
-    def track(self, site: str, removed_share: float) -> bool:
-        """Take the share of an article's paragraphs that went, 0 to 1; return whether to flag it, see `drift.Drift`."""
+    def track(self, site: str, removed: int, paragraphs: int) -> bool:
+        """Take how many of an article's paragraphs went; return whether to flag it, see `drift.Drift`."""
+        share = removed / max(paragraphs, 1)
         with self._using(site):
             batch = self._batch(site)
-            batch.shares.append(removed_share)
-            flagged = batch.drift.update(removed_share)
+            batch.tracked.append((share, paragraphs))
+            flagged = batch.drift.update(share, paragraphs)
             if self._is_full():
                 self._flush()
         return flagged
@@ -193,13 +194,13 @@ class SiteMemory:
 
     def _is_full(self) -> bool:
         batches = self._batches.values()
-        counted = max(len(batches), sum(batch.articles for batch in batches), sum(len(batch.shares) for batch in batches))
+        counted = max(len(batches), sum(batch.articles for batch in batches), sum(len(batch.tracked) for batch in batches))
         return counted >= self.batch or sum(len(batch.paragraphs) for batch in batches) >= BATCH_PARAGRAPHS
 
     def _flush(self) -> None:
-        if self._batches:
-            self._file.write(self._batches, self.max_paragraphs)
-            self._batches = {}
+        batches, self._batches = self._batches, {}
+        if batches:
+            self._file.write(batches, self.max_paragraphs)
 
 
 def _identity(fingerprints: set[int]) -> int:

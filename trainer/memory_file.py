@@ -15,7 +15,7 @@ from trainer.errors import InputError
 if TYPE_CHECKING:
     import sqlite3
 
-FORMAT = 1
+FORMAT = 2
 WINDOW = 400  # articles of a site after which its counts are halved
 MAX_SITE_PARAGRAPHS = 50_000
 _ROOM = 0.9  # what is left of the paragraphs where there were too many
@@ -41,12 +41,12 @@ class Known(NamedTuple):
 
 
 class Batch:
-    """What was seen of one site since the last write: articles, paragraphs, removal shares."""
+    """What was seen of one site since the last write: articles, paragraphs, and of each article what `Drift.update` takes."""
 
     def __init__(self, drift: Drift) -> None:
         self.articles = 0
         self.paragraphs: dict[int, Known] = {}
-        self.shares: list[float] = []
+        self.tracked: list[tuple[float, int]] = []
         self.drift = drift
 
     def add(self, fingerprint: int, df: int, origin: int) -> None:
@@ -108,7 +108,7 @@ class MemoryFile:
             db.execute("BEGIN IMMEDIATE")
             try:
                 for site, batch in batches.items():
-                    if batch.articles or batch.paragraphs or batch.shares:
+                    if batch.articles or batch.paragraphs or batch.tracked:
                         _add(db, site, batch)
                 _make_room(db, max_paragraphs)
                 db.execute("COMMIT")
@@ -153,7 +153,7 @@ class MemoryFile:
             if application != _APPLICATION:
                 raise InputError("is another SQLite file, not a site memory", where=str(self.path), hint="Give another name.")
             if version != FORMAT:
-                hint = "Update paragraph-trainer, or give another name."
+                hint = "Give another name, or use the paragraph-trainer that wrote it."
                 raise InputError(f"is of format {version}, this version reads {FORMAT}", where=str(self.path), hint=hint)
             _use_log(db)
         except BaseException:
@@ -187,8 +187,8 @@ def _add(db: sqlite3.Connection, name: str, batch: Batch) -> None:
         [(site, number, *known) for number, known in sorted(batch.paragraphs.items())],
     )
     drift = Drift.from_bytes(data)  # other processes may have added to it
-    for share in batch.shares:
-        drift.update(share)
+    for share, paragraphs in batch.tracked:
+        drift.update(share, paragraphs)
     articles += batch.articles
     while articles >= WINDOW:
         articles //= 2

@@ -38,7 +38,7 @@ class Recalled(NamedTuple):
         remove: NDArray[np.bool_],
         sizes: Index,
     ) -> None:
-        """Add `unseen` and `drift` to the articles' flags; the memory takes the removal share of each counted one.
+        """Add `unseen` and `drift` to the articles' flags; the memory takes of each counted one how many of its paragraphs went.
 
         Args:
             flags: {number of an article: its flags}, changed. remove, sizes: as in `policy.apply_valves`, after it.
@@ -47,7 +47,7 @@ class Recalled(NamedTuple):
         for number, (site, size) in enumerate(zip(sites, sizes.tolist(), strict=True)):
             more: tuple[str, ...] = ("unseen",) if number in self.unseen else ()
             gone = int(np.count_nonzero(remove[begin : begin + size]))
-            if self.counted[number] and size and memory.track(site or "", gone / size):
+            if self.counted[number] and size and memory.track(site or "", gone, int(size)):
                 more += ("drift",)
             begin += size
             if more:

@@ -22,7 +22,7 @@ from trainer.files import STDIO
 from trainer.memory import SiteMemory
 from trainer.model import Classifier
 from trainer.paragraph import Wrap
-from trainer.queue_folder import QueueFolder
+from trainer.queue_folder import QueueFolder, review
 from trainer.result import FilterResult
 
 NAME = "filter"
@@ -170,9 +170,7 @@ def filter(
         for item, result in _filtered(classifier, items, **options):
             tally.add(result)
             if folder and "drift" in result.flags:
-                folder.add(
-                    str(item.site), item.record, f"drift: {len(result.removed)} of {len(result.paragraphs)} paragraphs went"
-                )
+                folder.add(str(item.site), item.record, review(result))
             why = (
                 explain(classifier, [p.text for p in result.paragraphs], [r.index for r in result.removed])
                 if with_explanations

@@ -54,7 +54,7 @@ def _show(found: dict[str, Any]) -> None:
         table.add_row(Text(site["site"]), f"{site['articles']:,}", f"{site['paragraphs']:,}", share)
     console = stdout_console()
     console.print(table)
-    size = found["bytes"] / max(found["paragraphs"], 1)
+    size, count = found["bytes"] / max(found["paragraphs"], 1), len(found["sites"])
     console.print(
-        f"{len(found['sites']):,} sites, {found['paragraphs']:,} paragraphs, {found['bytes']:,} bytes ({size:.0f} each)"
+        f"{count:,} site{'s' * (count != 1)}, {found['paragraphs']:,} paragraphs, {found['bytes']:,} bytes ({size:.0f} each)"
     )
