@@ -212,15 +212,27 @@ def test_without_label_studio_the_error_says_how_to_get_it(cli, tmp_path, enviro
 
 
 def test_label_studio_is_not_installed_into_the_toolkits_own_environment(cli, tmp_path, environ):
-    refuse(cli("studio", "up", "--data", tmp_path / "d", "--venv", sys.prefix, "--install"), "--venv", started=True)
+    place = ("--data", tmp_path / "d", "--venv", sys.prefix, "--port", free_port())
+    refuse(cli("studio", "up", *place, "--install"), "--venv", started=True)
 
 
 def test_a_failed_installation_leaves_nothing(cli, tmp_path, environ):
     environ.setenv("PIP_NO_INDEX", "1")
     environ.delenv("PIP_FIND_LINKS", raising=False)
     environ.setenv("PIP_CONFIG_FILE", os.devnull)
-    result = cli("studio", "up", "--data", tmp_path / "d", "--venv", tmp_path / "v", "--install")
+    place = ("--data", tmp_path / "d", "--venv", tmp_path / "v", "--port", free_port())
+    result = cli("studio", "up", *place, "--install")
     assert "-m pip install" in refuse(result, "could not be installed", started=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_asked_for_is_asked_before_the_long_installation(cli, tmp_path, environ):
+    place = ("--data", tmp_path / "d", "--venv", tmp_path / "v")
+    with socket.create_server((server.HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        refuse(cli("studio", "up", *place, "--port", port, "--install"), f"port {port}", "--port")
+    environ.delenv("LABEL_STUDIO_PASSWORD")
+    refuse(cli("studio", "up", *place, "--port", free_port(), "--install"), "LABEL_STUDIO_PASSWORD")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -97,8 +97,10 @@ def up(
     if running is None:
         program = _program(venv, executable, install)
         server.check_port(port)
-        made = _account(data, username, token)
-        with _waiting(f"starting Label Studio at http://{server.HOST}:{port}: seconds, at the first start a minute or two"):
+        made = _account(data, username, token)  # whatever is asked for is asked before the long wait
+        if not program.exists():
+            _install(venv)
+        with _waiting("starting Label Studio, at the first time a minute or two"):
             running = server.start(program, data, port, account=made, seconds=wait)
     accounts = server.accounts(data, os.environ)
     return {
@@ -111,7 +113,7 @@ def up(
 
 
 def _program(venv: Path, executable: str | None, install: bool) -> Path:
-    """Return the label-studio command; install it if that is asked for."""
+    """Return the label-studio command, which may be missing where it is to be installed."""
     from trainer.errors import InputError
     from trainer.studio import install as installation
 
@@ -123,14 +125,19 @@ def _program(venv: Path, executable: str | None, install: bool) -> Path:
             )
         return Path(found).absolute()
     program = installation.executable_of(venv).absolute()
-    if program.exists():
-        return program
-    what = f"Label Studio {installation.version()} ({installation.WHAT_IT_TAKES})"
-    if not install:
+    if not program.exists() and not install:
+        what = f"Label Studio {installation.version()} ({installation.WHAT_IT_TAKES})"
         hint = f"To install {what} there: trainer studio up --install --venv {venv}. Or name one with --executable."
         raise InputError("Label Studio is not installed there", where=str(venv), hint=hint)
-    with _waiting(f"installing {what} in {venv}"):
-        return installation.install(venv).absolute()
+    return program
+
+
+def _install(venv: Path) -> None:
+    from trainer.studio import install as installation
+
+    say(f"Label Studio {installation.version()} goes into {venv}: {installation.WHAT_IT_TAKES}.")
+    with _waiting("installing Label Studio"):
+        installation.install(venv)
 
 
 def _token(token_file: Path | None) -> str:
