@@ -162,6 +162,6 @@ def _listen(article: Pulled, annotation: Mapping[str, Any], who: str, labels: La
 def _name(user: object, annotators: Mapping[int, str] | None) -> str:
     """Return the e-mail address of who annotated; an export of the open edition knows the user's number only."""
     known: Mapping[str, Any] = user if isinstance(user, dict) else {"id": user}
-    number = known.get("id")
+    number: Any = known.get("id")
     name = "" if annotators is None else known.get("email") or known.get("username") or annotators.get(number)
     return str(name or (f"user {number}" if isinstance(number, int) else "unknown"))

@@ -55,6 +55,14 @@ def command(
         str | None,
         typer.Option("--push", help="Push those articles to Label Studio as the project 'PROJECT review'.", metavar="PROJECT"),
     ] = None,
+    by_file: Annotated[
+        bool,
+        typer.Option(
+            "--by-file",
+            help="Compare files, not people: each counts as one annotator of its name, e.g. a blind share that the same person "
+            "labelled.",
+        ),
+    ] = False,
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Train no model: seconds instead of minutes, but no probably wrong labels.")
     ] = False,
@@ -95,6 +103,7 @@ def command(
         out=out,
         review=review,
         push=push,
+        by_file=by_file,
         no_model=no_model,
         config=config,
         overrides=overrides or (),
@@ -121,6 +130,7 @@ def check(
     out: Path | None = None,
     review: Path | None = None,
     push: str | None = None,
+    by_file: bool = False,
     no_model: bool = False,
     config: Path | None = None,
     overrides: Sequence[str] = (),
@@ -140,7 +150,7 @@ def check(
     settings = load_config(config, overrides if config else (*QUICK, *overrides))
     labels = settings.label_set
     _check_options(adjudicate, out, review, push, force=force)
-    articles = read_annotations(paths, labels, settings.by_kind)
+    articles = read_annotations(paths, labels, settings.by_kind, by_file=by_file)
     if not articles:
         raise InputError("no articles", where=", ".join(map(str, paths)), hint="See labels/GUIDELINES.md.")
     people = sorted({annotation.annotator for article in articles for said in article.annotations for annotation in said})

@@ -158,8 +158,10 @@ def _account(data: Path, username: str | None, token: str) -> Account | None:
 
     known = server.accounts(data, os.environ)
     password = os.environ.get("LABEL_STUDIO_PASSWORD", "")
-    username = username or os.environ.get("LABEL_STUDIO_USERNAME", "")
-    if username.lower() in (known or ()) or (not username and known) or (known is None and not (username and password)):
+    asked_for, username = username is not None, username or os.environ.get("LABEL_STUDIO_USERNAME", "")
+    if username.lower() in (known or ()) or (not username and known):
+        return None
+    if known is None and not asked_for and not (username and password):
         return None
     username = username or f"{getpass.getuser()}@localhost"
     if not password:
