@@ -318,6 +318,15 @@ def test_accounts_of_a_database_elsewhere_are_not_known_after_its_first_start(tm
     assert server.accounts(tmp_path, environ) is None
 
 
+def test_an_account_asked_for_is_made_in_a_database_elsewhere_too(cli, tmp_path, environ):
+    environ.setenv("DJANGO_DB", "default")
+    environ.delenv("LABEL_STUDIO_PASSWORD")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / ".env").touch()  # of an earlier start, on another database
+    place = ("--data", tmp_path / "d", "--executable", "true", "--port", free_port())
+    refuse(cli("studio", "up", *place, "--username", "you@example.com"), "you@example.com", "LABEL_STUDIO_PASSWORD")
+
+
 def test_no_account_shows_its_secrets():
     assert ACCOUNT.password not in repr(ACCOUNT)
     assert ACCOUNT.token not in repr(ACCOUNT)
