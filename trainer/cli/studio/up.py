@@ -196,7 +196,7 @@ def _show(found: dict[str, Any]) -> None:
         "none": personal,
     }
     typer.echo(f"{'up' if found['new'] else 'already up'}: {found['url']} (process {found['pid']})")
-    typer.echo(f"sign in: {found['account'] or 'with your account'}, with the password it was made with")
+    typer.echo(f"sign in: {found['account'] or 'your account'}, with the password it was made with")
     typer.echo(f"token: {tokens[found['token']]}")
     keys = ", ".join(f"{label.hotkey} {label.name}" for label in NEWS_LABELS)
     typer.echo(f"keys: j next paragraph, {keys} for the selected one, Shift+Enter submit")
