@@ -129,3 +129,11 @@ def test_an_annotator_who_contradicts_themselves_is_refused(tmp_path):
     paths = files(tmp_path, ann=[record(0, "n")], bob=[record(0, "v", annotator="ann")])
     with pytest.raises(InputError, match="ann says both news and navigation"):
         read(paths)
+
+
+def test_files_can_be_compared_whoever_labelled_in_them(tmp_path):
+    paths = files(tmp_path, shown=[joined(0, ann="nnv", bob="nc-")], blind=[record(0, "fnc", annotator="ann")])
+    (article,) = read_annotations(paths, NEWS_LABELS, by_file=True)
+    assert said(article) == [{"blind": "f", "shown": "n"}, {"blind": "n"}, {"blind": "c", "shown": "v"}]
+    with pytest.raises(InputError, match="--by-file"):
+        read(paths)

@@ -11,7 +11,7 @@ import pytest
 from annotated import files, joined, record
 from commands import files as listed
 from commands import read, refuse, spawn, succeed
-from small import ROOT, SET, records, write
+from small import LABELS, ROOT, SET, records, write
 
 from trainer.dataset import load_labels
 from trainer.schema import NEWS_LABELS
@@ -139,6 +139,21 @@ def test_probably_wrong_labels_are_looked_for_with_a_model(cli, tmp_path):
     assert "a model that has not seen this site" in model[0]["reason"]
     shown = succeed(cli("labels", "check", file, *SET, "--fail-on", "never"))
     assert "probably wrong" in shown.out
+
+
+def test_of_few_articles_the_model_of_the_package_judges_the_labels(cli, tmp_path):
+    items = [json.loads(line) for line in (LABELS / "authored.jsonl").read_text("utf-8").splitlines()[:12]]
+    (slip,) = [paragraph for paragraph in items[4]["paragraphs"] if paragraph["label"] == "news"][3:4]
+    slip["label"] = "fundraising"
+    slip.pop("kind", None)
+    result = cli("labels", "check", write(tmp_path / "x.jsonl", items), "--json")
+    found = report(succeed(result))
+    model = [one for one in found["findings"] if one["kind"] == "model"]
+    assert (model[0]["article"], model[0]["text"], model[0]["suggested"]) == (items[4]["id"], slip["text"], "news")
+    assert "the model news-en says news" in model[0]["reason"]
+    assert len(model) < 12  # a model trained on these alone doubts some ninety
+    assert "too little to train a model on" in found["notes"][0]
+    assert "Warning" not in result.err
 
 
 def test_too_little_for_a_model_is_said_and_the_rest_is_checked(cli, tmp_path):

@@ -160,6 +160,33 @@ def test_a_conflict_settled_here_stays_settled_until_somebody_says_something_new
     assert labels(out) == {"a0": [None, "news", "news", "news", "news"]}
 
 
+def test_people_are_named_by_number_where_that_is_asked_for_and_settlements_stay(client, project, out, studio):
+    task = tasks_of(client, project)[0]
+    other = colleague(client)
+    submit(client, task, ["news"] * 5)
+    submit(client, task, ["caption", *["news"] * 4], who=other)
+    pull(project, out)
+    (record,) = read(out)
+    record["paragraphs"][0] |= {"label": "caption", "settled": "newest"}
+    write(out, [record])
+    report = pull(project, out, anonymous=True)
+    assert (report["conflicts"], report["changed"], report["written"]) == ([], 0, True)
+    assert labels(out) == {"a0": ["caption", "news", "news", "news", "news"]}
+    assert report["annotators"] == ["user 1", f"user {other}"]
+    assert "@" not in out.read_text()
+    assert pull(project, out, anonymous=True)["written"] is False
+
+
+def test_a_file_with_numbers_and_names_of_people_is_said(client, project, out, studio, cli):
+    one, two, *_ = tasks_of(client, project)
+    number = submit(client, one, ["news"] * 5)
+    assert "annotators:" not in succeed(cli("labels", "pull", "--project", project, "--out", out)).out
+    client._sdk.annotations.delete(number)
+    submit(client, two, ["news"] * 5)
+    outcome = succeed(cli("labels", "pull", "--project", project, "--out", out, "--anonymous"))
+    assert f"annotators: {studio.username}, user 1: the same person" in outcome.out
+
+
 def test_several_labels_of_one_person_are_unclear_and_not_guessed(client, project, out, cli):
     one, two, *_ = tasks_of(client, project)
     twice = result(one, ["news"] * 5) + [
@@ -250,7 +277,7 @@ def test_the_labels_of_doubled_tasks_are_put_together(client, project, out):
     assert labels(out) == {"a0": ["news", None, None, None, None]}
 
 
-def test_an_export_gives_the_same_labels_without_server_and_token(client, project, out, tmp_path, monkeypatch, cli):
+def test_an_export_gives_the_same_labels_without_server_and_token(client, project, out, tmp_path, monkeypatch, cli, studio):
     for task, label in zip(tasks_of(client, project), ["news", "caption", "navigation"], strict=False):
         submit(client, task, [label, "news", None, "news", "news"])
     export = tmp_path / "export.json"
@@ -265,6 +292,10 @@ def test_an_export_gives_the_same_labels_without_server_and_token(client, projec
     assert labels(offline) == labels(out)
     assert [r["paragraphs"][0]["text"] for r in read(offline)] == [r["paragraphs"][0]["text"] for r in read(out)]
     assert read(offline)[0]["paragraphs"][0]["annotator"] == "user 1"
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", studio.token)
+    anonymous = tmp_path / "anonymous.jsonl"
+    pull(project, anonymous, anonymous=True)
+    assert read(anonymous) == read(offline)
 
 
 @pytest.mark.parametrize(

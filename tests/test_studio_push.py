@@ -206,6 +206,17 @@ def test_texts_folders_repeats_and_empty_articles(client, project, tmp_path, fol
     assert by_id["one"]["source"] == str(tmp_path / "one.txt")
 
 
+def test_articles_without_a_site_are_said_and_can_be_given_one(client, project, tmp_path, folder, cli):
+    (tmp_path / "one.txt").write_text("First line.\n\nSecond line.\n")
+    write(tmp_path / "more.jsonl", [scraped(1)])
+    other = project_name()
+    outcome = succeed(cli("labels", "push", tmp_path, "--project", other, "--model", folder))
+    assert "without a site: 1 name neither site nor url" in outcome.out
+    assert push([tmp_path], project, folder, site="lundbay.example")["siteless"] == 0
+    sites = {task["data"]["id"]: task["data"]["site"] for task in tasks_of(client, project)}
+    assert sites == {"one": "lundbay.example", "a1": "site1.example"}
+
+
 @pytest.mark.parametrize(
     ("second", "wanted"),
     [

@@ -212,15 +212,27 @@ def test_without_label_studio_the_error_says_how_to_get_it(cli, tmp_path, enviro
 
 
 def test_label_studio_is_not_installed_into_the_toolkits_own_environment(cli, tmp_path, environ):
-    refuse(cli("studio", "up", "--data", tmp_path / "d", "--venv", sys.prefix, "--install"), "--venv", started=True)
+    place = ("--data", tmp_path / "d", "--venv", sys.prefix, "--port", free_port())
+    refuse(cli("studio", "up", *place, "--install"), "--venv", started=True)
 
 
 def test_a_failed_installation_leaves_nothing(cli, tmp_path, environ):
     environ.setenv("PIP_NO_INDEX", "1")
     environ.delenv("PIP_FIND_LINKS", raising=False)
     environ.setenv("PIP_CONFIG_FILE", os.devnull)
-    result = cli("studio", "up", "--data", tmp_path / "d", "--venv", tmp_path / "v", "--install")
+    place = ("--data", tmp_path / "d", "--venv", tmp_path / "v", "--port", free_port())
+    result = cli("studio", "up", *place, "--install")
     assert "-m pip install" in refuse(result, "could not be installed", started=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_asked_for_is_asked_before_the_long_installation(cli, tmp_path, environ):
+    place = ("--data", tmp_path / "d", "--venv", tmp_path / "v")
+    with socket.create_server((server.HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        refuse(cli("studio", "up", *place, "--port", port, "--install"), f"port {port}", "--port")
+    environ.delenv("LABEL_STUDIO_PASSWORD")
+    refuse(cli("studio", "up", *place, "--port", free_port(), "--install"), "LABEL_STUDIO_PASSWORD")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -304,6 +316,15 @@ def test_accounts_of_a_database_elsewhere_are_not_known_after_its_first_start(tm
     assert server.accounts(tmp_path, environ) == []
     (tmp_path / ".env").touch()
     assert server.accounts(tmp_path, environ) is None
+
+
+def test_an_account_asked_for_is_made_in_a_database_elsewhere_too(cli, tmp_path, environ):
+    environ.setenv("DJANGO_DB", "default")
+    environ.delenv("LABEL_STUDIO_PASSWORD")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / ".env").touch()  # of an earlier start, on another database
+    place = ("--data", tmp_path / "d", "--executable", "true", "--port", free_port())
+    refuse(cli("studio", "up", *place, "--username", "you@example.com"), "you@example.com", "LABEL_STUDIO_PASSWORD")
 
 
 def test_no_account_shows_its_secrets():

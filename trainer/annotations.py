@@ -53,9 +53,11 @@ class AnnotatedArticle:
 
 
 def read_annotations(
-    paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[str, str] | None = None
+    paths: Iterable[Path | str], labels: LabelSet, by_kind: Mapping[str, str] | None = None, *, by_file: bool = False
 ) -> list[AnnotatedArticle]:
     """Read label files and folders of them, see `dataset.load_labels`; an article may stand in several.
+
+    With `by_file` each file counts as one annotator of its name, who gave the labels that stand in it.
 
     Returns the articles in the order in which they are first met.
 
@@ -66,20 +68,25 @@ def read_annotations(
     found: dict[str, AnnotatedArticle] = {}
     for file in label_files(paths):
         for where, item in read_records(file):
-            one = _annotated(item, where, file, labels, by_kind or {})
+            one = _annotated(item, where, file, labels, by_kind or {}, by_file=by_file)
             known = found.get(one.article.id)
             found[one.article.id] = _joined(known, one) if known else one
     return list(found.values())
 
 
-def _annotated(item: Any, where: str, file: Path, labels: LabelSet, by_kind: Mapping[str, str]) -> AnnotatedArticle:
+def _annotated(
+    item: Any, where: str, file: Path, labels: LabelSet, by_kind: Mapping[str, str], *, by_file: bool
+) -> AnnotatedArticle:
     article = parse_article(item, where, labels, by_kind)
     default = item.get("annotator")
-    if not isinstance(default, str) or not default:
+    if not isinstance(default, str) or not default or by_file:
         default = "stdin" if file == STDIO else file.name.partition(".")[0]
+    paragraphs = item["paragraphs"]
+    if by_file:
+        paragraphs = [{"updated": paragraph.get("updated")} for paragraph in paragraphs]
     said = tuple(
         _said(paragraph, label, default, labels, f"{where}: paragraph {index}")
-        for index, (paragraph, label) in enumerate(zip(item["paragraphs"], article.labels, strict=True))
+        for index, (paragraph, label) in enumerate(zip(paragraphs, article.labels, strict=True))
     )
     return AnnotatedArticle(_agreed(article, said), said, (item,), (article.labels,))
 
@@ -108,7 +115,9 @@ def _add(said: dict[str, Annotation], one: Annotation, where: str) -> None:
     known = said.setdefault(one.annotator, one)
     if known.label != one.label:
         raise InputError(
-            f"{one.annotator} says both {known.label} and {one.label}", where=where, hint="Delete the outdated annotation."
+            f"{one.annotator} says both {known.label} and {one.label}",
+            where=where,
+            hint="Delete the outdated annotation; or, to compare files, give --by-file.",
         )
 
 

@@ -60,7 +60,7 @@ def choose(
         random_share: share drawn at random. per_site: see above. seed: of the random choices.
     """
     batch = _Batch(pool, labelled_sites or {}, per_site, np.random.default_rng(seed))
-    batch.draw(number if strategy == "random" else round(random_share * number))
+    batch.draw(number if strategy == "random" else round(random_share * min(number, len(pool.place))))
     while len(batch.picks) < number and batch.free.any():
         batch.take_best(strategy)
     return batch.picks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from trainer.dataset import Dataset, LabelledArticle
 from trainer.estimator import encode
 from trainer.findings import Finding, Opinions, finding, spread, stretch
 from trainer.grouping import join_near_duplicates
+from trainer.model import Classifier
 from trainer.schema import UNLABELLED, LabelSet
 from trainer.text import Matrix
 from trainer.training import fit
@@ -30,6 +32,7 @@ QUICK = (
     "context.epochs=12",
 )
 
+UNSEEN = "a model that has not seen this site"
 _NEARBY = 3  # paragraphs
 
 
@@ -46,8 +49,14 @@ def out_of_fold(articles: Sequence[LabelledArticle], config: Config) -> list[Mat
     return [found[number] for number in range(len(articles))]
 
 
-def probably_wrong(articles: Sequence[LabelledArticle], opinions: Opinions, labels: LabelSet) -> list[Finding]:
-    """Return the paragraphs whose label confident learning calls wrong.
+def opinions_of(model: Classifier, articles: Sequence[LabelledArticle], labels: LabelSet) -> list[Matrix]:
+    """Return for each article the probabilities [paragraphs, classes] of a model with these labels, in whatever order."""
+    columns = [model.labels.index[name] for name in labels.names]
+    return spread(model.predict_proba([article.texts for article in articles])[:, columns], articles)
+
+
+def probably_wrong(articles: Sequence[LabelledArticle], opinions: Opinions, labels: LabelSet, who: str = UNSEEN) -> list[Finding]:
+    """Return the paragraphs whose label confident learning calls wrong; `who` has the opinions, in words.
 
     The score is the doubt of the model, 1 - the probability of the label, times its mean doubt of the label's other paragraphs
     within three of it: a model that does not know a long comment thread doubts some of its lines, and they are right; a slip of
@@ -61,14 +70,16 @@ def probably_wrong(articles: Sequence[LabelledArticle], opinions: Opinions, labe
         return []
     believed = probability[np.ix_(known, used)]
     believed /= believed.sum(axis=1, keepdims=True)
-    wrong = known[find_label_issues(code, believed, filter_by="both", n_jobs=1)]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "May not flag all label issues", UserWarning)  # of a label with few paragraphs
+        wrong = known[find_label_issues(code, believed, filter_by="both", n_jobs=1)]
     places = [(article, index) for article in articles for index in range(len(article.texts))]
     found = []
     for row in wrong:
         article, index = places[row]
         given, likeliest = labels.names[truth[row]], labels.names[int(probability[row].argmax())]
         reason = (
-            f"labelled {given}{_between(article, index)}; a model that has not seen this site says "
+            f"labelled {given}{_between(article, index)}; {who} says "
             f"{likeliest} {probability[row].max():.2f}, {given} {probability[row, truth[row]]:.2f}"
         )
         doubts = 1 - probability[row - index : row - index + len(article.texts), truth[row]]

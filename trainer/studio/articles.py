@@ -32,21 +32,28 @@ class Article(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What was read: the articles, and how many were left out for having no paragraphs or for standing twice."""
+    """What was read: the articles; how many were left out, having no paragraphs or standing twice; how many have no site."""
 
     articles: list[Article]
     empty: int
     repeated: int
+    siteless: int
 
 
 def read(
-    paths: Iterable[Path], labels: LabelSet, by_kind: Mapping[str, str], *, limit: int | None = None, blind: bool = False
+    paths: Iterable[Path],
+    labels: LabelSet,
+    by_kind: Mapping[str, str],
+    *,
+    limit: int | None = None,
+    blind: bool = False,
+    site: str = "",
 ) -> Batch:
     """Read articles as `trainer filter` does, and label files, whose labels become the given ones.
 
     Args:
         paths: see `records.read`. labels: the labels that may be given. by_kind: see `Config.by_kind`. limit: take the
-            first so many articles. blind: take no labels and no review texts.
+            first so many articles. blind: take no labels and no review texts. site: of articles that name neither site nor URL.
 
     Raises:
         InputError: with file and line, for a record that is none, an unknown label, a character that cannot be stored, or
@@ -55,7 +62,7 @@ def read(
     known: dict[str, Article] = {}
     empty = repeated = 0
     for item in islice(records.read(paths), limit):
-        article = _article(item, labels, by_kind, blind=blind)
+        article = _article(item, labels, by_kind, blind=blind, site=site)
         first = known.setdefault(str(article.data["id"]), article)
         if not article.texts:
             del known[str(article.data["id"])]
@@ -65,10 +72,11 @@ def read(
         elif first is not article:
             cause = f"the id {article.data['id']!r} stands also at {first.where}, with other text or another site"
             raise InputError(cause, where=item.where, hint="Give the articles different ids.")
-    return Batch(list(known.values()), empty, repeated)
+    siteless = sum(not article.data["site"] for article in known.values())
+    return Batch(list(known.values()), empty, repeated, siteless)
 
 
-def _article(item: records.Item, labels: LabelSet, by_kind: Mapping[str, str], *, blind: bool) -> Article:
+def _article(item: records.Item, labels: LabelSet, by_kind: Mapping[str, str], *, blind: bool, site: str) -> Article:
     record = item.record
     parts = _parts(record)
     texts = tuple(part["text"] for part in parts)
@@ -77,7 +85,7 @@ def _article(item: records.Item, labels: LabelSet, by_kind: Mapping[str, str], *
     )
     text_id = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
     identity = "" if item.where == str(STDIO) else _text(record.get("id"))
-    site = _text(record.get("site")) or _host(_text(record.get("url")))
+    site = _text(record.get("site")) or _host(_text(record.get("url"))) or site.strip()
     data: dict[str, Any] = {
         "id": identity or text_id,
         "site": site,

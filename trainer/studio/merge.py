@@ -119,8 +119,9 @@ def _settle(paragraph: Record, said: Sequence[Said], place: Record, changes: Cha
     if not said:
         return
     before, labels = paragraph.get("label"), {one.label for one in said}
-    if len(labels) > 1 and before is not None and _statements(paragraph.get("annotations")) == {one[:2] for one in said}:
+    if len(labels) > 1 and before is not None and _same(paragraph.get("annotations"), said):
         changes.same += 1  # settled here before, on the same statements
+        paragraph["annotations"] = [one._asdict() for one in said]
         return
     after = labels.pop() if len(labels) == 1 else None
     if after is None:
@@ -146,7 +147,19 @@ def _set(paragraph: Record, label: str | None, said: Sequence[Said]) -> None:
         paragraph["annotations"] = [one._asdict() for one in said]
 
 
-def _statements(annotations: object) -> set[tuple[Any, Any]]:
-    """Return who said what of those that a label file notes."""
-    listed = annotations if isinstance(annotations, list) else []
-    return {(one.get("annotator"), one.get("label")) for one in listed if isinstance(one, dict)}
+def _same(annotations: object, said: Sequence[Said]) -> bool:
+    """Return whether a label file notes the same statements: of the same people or, where they are named otherwise, times."""
+    listed = _listed(annotations)
+    people, times = ({(one.get(name), one.get("label")) for one in listed} for name in ("annotator", "updated"))
+    return people == {one[:2] for one in said} or times == {(one.updated, one.label) for one in said}
+
+
+def annotators(records: Iterable[Record]) -> set[str]:
+    """Return the names of all who labelled anything."""
+    paragraphs = [paragraph for record in records for paragraph in record["paragraphs"]]
+    said = [one for paragraph in paragraphs for one in (paragraph, *_listed(paragraph.get("annotations")))]
+    return {one["annotator"] for one in said if isinstance(one.get("annotator"), str)}
+
+
+def _listed(annotations: object) -> list[Record]:
+    return [one for one in annotations if isinstance(one, dict)] if isinstance(annotations, list) else []

@@ -63,8 +63,8 @@ class Harvest:
     foreign_tasks: int = 0
 
 
-def pull(client: Client, title: str, labels: LabelSet, *, tick: Tick = lambda *_: None) -> Harvest:
-    """Read all submitted annotations of a project.
+def pull(client: Client, title: str, labels: LabelSet, *, anonymous: bool = False, tick: Tick = lambda *_: None) -> Harvest:
+    """Read all submitted annotations of a project; `anonymous` names people by their number on the server.
 
     Raises:
         ServerError: there is no such project, or the server refuses or is away for long.
@@ -73,7 +73,7 @@ def pull(client: Client, title: str, labels: LabelSet, *, tick: Tick = lambda *_
     if len(found) != 1:
         hint = "Rename one of them in Label Studio." if found else f"Create it: trainer labels push ARTICLES --project {title!r}"
         raise ServerError(f"{len(found) or 'no'} projects are called {title!r}", where=client.url, hint=hint)
-    annotators = client.annotators()
+    annotators = None if anonymous else client.annotators()
     return collect(_annotated(client, found[0]["id"], tick), labels, annotators)
 
 
@@ -85,8 +85,8 @@ def _annotated(client: Client, project: int, tick: Tick) -> Iterator[Task]:
         tick("tasks", seen, max(seen + left - len(page), seen))
 
 
-def read_export(path: Path, labels: LabelSet) -> Harvest:
-    """Read Label Studio's JSON export.
+def read_export(path: Path, labels: LabelSet, *, anonymous: bool = False) -> Harvest:
+    """Read Label Studio's JSON export; `anonymous` as in `pull`.
 
     Raises:
         InputError: the file cannot be read or is not such an export.
@@ -102,16 +102,16 @@ def read_export(path: Path, labels: LabelSet) -> Harvest:
     if not isinstance(tasks, list) or not all(isinstance(t, dict) and isinstance(t.get("annotations"), list) for t in tasks):
         raise InputError("is not a JSON export: expected a list of tasks with annotations", where=str(path), hint=hint)
     try:
-        return collect(tasks, labels, {})
+        return collect(tasks, labels, None if anonymous else {})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"is not a JSON export ({type(error).__name__}: {error})", where=str(path), hint=hint) from None
 
 
-def collect(tasks: Iterable[Task], labels: LabelSet, annotators: Mapping[int, str]) -> Harvest:
+def collect(tasks: Iterable[Task], labels: LabelSet, annotators: Mapping[int, str] | None) -> Harvest:
     """Put together what people submitted; drafts and skipped tasks count for nothing.
 
     Args:
-        annotators: names by the number of the user.
+        annotators: names by the number of the user; None to name nobody but by number.
 
     Raises:
         InputError: two articles have the same id.
@@ -159,8 +159,9 @@ def _listen(article: Pulled, annotation: Mapping[str, Any], who: str, labels: La
                 given[label] = max(when, given.get(label, ""))
 
 
-def _name(user: object, annotators: Mapping[int, str]) -> str:
+def _name(user: object, annotators: Mapping[int, str] | None) -> str:
     """Return the e-mail address of who annotated; an export of the open edition knows the user's number only."""
-    if isinstance(user, dict):
-        return str(user.get("email") or user.get("username") or f"user {user.get('id')}")
-    return annotators.get(user) or f"user {user}" if isinstance(user, int) else "unknown"
+    known: Mapping[str, Any] = user if isinstance(user, dict) else {"id": user}
+    number: Any = known.get("id")
+    name = "" if annotators is None else known.get("email") or known.get("username") or annotators.get(number)
+    return str(name or (f"user {number}" if isinstance(number, int) else "unknown"))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "check"
 MOST_SHOWN = 20  # findings of a kind
-FEW_ARTICLES = 50
+FEW_ARTICLES, FEW_SITES = 50, 10  # a model trained on fewer knows less than the one that comes with the package
 
 
 class FailOn(StrEnum):
@@ -55,6 +55,14 @@ def command(
         str | None,
         typer.Option("--push", help="Push those articles to Label Studio as the project 'PROJECT review'.", metavar="PROJECT"),
     ] = None,
+    by_file: Annotated[
+        bool,
+        typer.Option(
+            "--by-file",
+            help="Compare files, not people: each counts as one annotator of its name, e.g. a blind share that the same person "
+            "labelled.",
+        ),
+    ] = False,
     no_model: Annotated[
         bool, typer.Option("--no-model", help="Train no model: seconds instead of minutes, but no probably wrong labels.")
     ] = False,
@@ -95,6 +103,7 @@ def command(
         out=out,
         review=review,
         push=push,
+        by_file=by_file,
         no_model=no_model,
         config=config,
         overrides=overrides or (),
@@ -121,6 +130,7 @@ def check(
     out: Path | None = None,
     review: Path | None = None,
     push: str | None = None,
+    by_file: bool = False,
     no_model: bool = False,
     config: Path | None = None,
     overrides: Sequence[str] = (),
@@ -140,7 +150,7 @@ def check(
     settings = load_config(config, overrides if config else (*QUICK, *overrides))
     labels = settings.label_set
     _check_options(adjudicate, out, review, push, force=force)
-    articles = read_annotations(paths, labels, settings.by_kind)
+    articles = read_annotations(paths, labels, settings.by_kind, by_file=by_file)
     if not articles:
         raise InputError("no articles", where=", ".join(map(str, paths)), hint="See labels/GUIDELINES.md.")
     people = sorted({annotation.annotator for article in articles for said in article.annotations for annotation in said})
@@ -149,7 +159,7 @@ def check(
     settled = adjudication.adjudicate(articles, adjudicate)
     if out:  # before the model is trained: an interrupt loses no settled label
         _write(out, settled.records)
-    findings, notes = _findings(settled.articles, settings, no_model=no_model)
+    findings, notes = _findings(settled.articles, settings, no_model=no_model, own=bool(config or overrides))
     findings = ranked([*conflicts(settled.articles, settled.open), *findings])
     counts = {kind: sum(finding.kind == kind for finding in findings) for kind in KINDS}
     for_review = review_records(settled.records, strongest(findings, limit))
@@ -176,19 +186,33 @@ def check(
     return report
 
 
-def _findings(articles: Sequence[AnnotatedArticle], settings: Config, *, no_model: bool) -> tuple[list[Finding], list[str]]:
-    """Return what looks doubtful in the labels that count, and notes on how far that could be judged."""
+def _findings(
+    articles: Sequence[AnnotatedArticle], settings: Config, *, no_model: bool, own: bool
+) -> tuple[list[Finding], list[str]]:
+    """Return what looks doubtful in the labels that count, and notes on how far that could be judged.
+
+    `own`: train a model with these settings, however few the articles are.
+    """
+    from trainer import artifact
     from trainer.clashes import clashes
     from trainer.runs import inconsistent
-    from trainer.suspects import out_of_fold, probably_wrong
+    from trainer.suspects import UNSEEN, opinions_of, out_of_fold, probably_wrong
 
     plain = [annotated.article for annotated in articles]
-    labels, opinions, notes = settings.label_set, None, []
+    labels, opinions, notes, who = settings.label_set, None, [], UNSEEN
+    few = len(plain) < FEW_ARTICLES or len({article.site for article in plain}) < FEW_SITES
+    shipped = artifact.load(None) if few and not own and not no_model else None
     used = {label for article in plain for label in article.labels if label is not None}
     if no_model:
         notes.append("no model was trained: probably wrong labels were not looked for")
     elif len(used) < 2 or len(plain) < 2:
         notes.append("a model needs two articles and two labels: probably wrong labels were not looked for")
+    elif shipped and set(shipped.labels.names) == set(labels.names):
+        opinions, who = opinions_of(shipped, plain, labels), f"the model {shipped.name}"
+        notes.append(
+            f"fewer than {FEW_ARTICLES} articles or {FEW_SITES} sites are too little to train a model on, so {shipped.name} was "
+            "asked instead; with --config one is trained all the same"
+        )
     else:
         if len(plain) < FEW_ARTICLES:
             notes.append(f"{len(plain)} articles are little for a model to learn from: take its findings as weak hints")
@@ -196,7 +220,7 @@ def _findings(articles: Sequence[AnnotatedArticle], settings: Config, *, no_mode
         with training_progress():
             opinions = out_of_fold(plain, settings)
     found = [*clashes(plain, labels, opinions, tracked("texts")), *inconsistent(plain, labels, opinions)]
-    return [*found, *(probably_wrong(plain, opinions, labels) if opinions else ())], notes
+    return [*found, *(probably_wrong(plain, opinions, labels, who) if opinions else ())], notes
 
 
 def _check_options(adjudicate: Sequence[str], out: Path | None, review: Path | None, push: str | None, *, force: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from trainer.cli.options import ConfigFile, TokenFile, Url, say, stdout_console,
 
 NAME = "pull"
 MOST_SHOWN = 10  # of each kind of case
+_NUMBERED = re.compile(r"user \d+")  # as exports and --anonymous name people
 
 
 def command(
@@ -28,6 +30,10 @@ def command(
     prune: Annotated[
         bool, typer.Option("--prune", help="Drop pulled labels that Label Studio no longer has; without it they stay.")
     ] = False,
+    anonymous: Annotated[
+        bool,
+        typer.Option("--anonymous", help="Name people by their number on the server, `user 3`, not by their e-mail addresses."),
+    ] = False,
     config: ConfigFile = None,
     url: Url = None,
     token_file: TokenFile = None,
@@ -39,11 +45,16 @@ def command(
     drafts count for nothing. Where people disagree, the label is null and `annotations` has what each said. A paragraph whose
     text is another in Label Studio keeps the label it has here.
 
+    People are named by their e-mail addresses. A JSON export knows their numbers only, `user 3`, and --anonymous names them so in
+    every pull: give it where the file is to be published, or where pulls and exports go into the same files.
+
     Example: trainer labels pull --project news --out labels/news.jsonl
 
     Example: trainer labels pull --from-export project-1.json --out labels/news.jsonl
     """
-    report = pull(project, out, from_export=from_export, prune=prune, config=config, url=url, token_file=token_file)
+    report = pull(
+        project, out, from_export=from_export, prune=prune, anonymous=anonymous, config=config, url=url, token_file=token_file
+    )
     if as_json:
         typer.echo(json.dumps(report, indent=1))
     else:
@@ -56,6 +67,7 @@ def pull(
     *,
     from_export: Path | None = None,
     prune: bool = False,
+    anonymous: bool = False,
     config: Path | None = None,
     url: str | None = None,
     token_file: Path | None = None,
@@ -74,10 +86,10 @@ def pull(
     labels = load_config(config).label_set
     ours = merge.read(out)
     if from_export is not None:
-        harvest = pull.read_export(from_export, labels)
+        harvest = pull.read_export(from_export, labels, anonymous=anonymous)
     else:
         with client.connect(url, token_file, note=say) as server, ticker() as tick:
-            harvest = pull.pull(server, str(project), labels, tick=tick)
+            harvest = pull.pull(server, str(project), labels, anonymous=anonymous, tick=tick)
     merged, changes = merge.merge(ours, harvest.articles, prune=prune)
     if merged != ours:
         merge.write(out, merged)
@@ -89,6 +101,7 @@ def pull(
         "annotations": harvest.annotations,
         "cancelled": harvest.cancelled,
         **changes.report(),
+        "annotators": sorted(merge.annotators(merged)),
         "pruned": prune and changes.gone > 0,
         "unknown_labels": dict(harvest.unknown_labels),
         "foreign_tasks": harvest.foreign_tasks,
@@ -132,6 +145,10 @@ def _show(report: dict[str, Any]) -> None:
     listed("edited", len(edited), "articles have another text in Label Studio; labels of what differs were not taken", edited)
     for label, count in report["unknown_labels"].items():
         line(f"unknown label: {label} in {count:,} regions, left out; name its --config")
+    numbered = [name for name in report["annotators"] if _NUMBERED.fullmatch(name)]
+    if 0 < len(numbered) < len(report["annotators"]):
+        line(f"annotators: {', '.join(report['annotators'])}: the same person may stand there by number and by name")
+        line("  With --anonymous, every pull names people by their numbers, as an export does.")
     if report["foreign_tasks"]:
         line(f"left out: {report['foreign_tasks']:,} tasks that trainer labels push did not make")
     line(f"{'wrote' if report['written'] else 'nothing to write to'} {report['out']}")

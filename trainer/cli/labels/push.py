@@ -35,6 +35,9 @@ def command(
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=0, help="Only the first so many articles.", metavar="N")
     ] = None,
+    site: Annotated[
+        str, typer.Option("--site", help="Site of articles that name neither site nor url, as .txt files.", metavar="NAME")
+    ] = "",
     guidelines: Annotated[
         str | None,
         typer.Option(
@@ -68,6 +71,7 @@ def command(
         config=config,
         no_model=no_model,
         limit=limit,
+        site=site,
         url=url,
         token_file=token_file,
         guidelines=guidelines,
@@ -86,6 +90,7 @@ def push(
     config: Path | None = None,
     no_model: bool = False,
     limit: int | None = None,
+    site: str = "",
     url: str | None = None,
     token_file: Path | None = None,
     guidelines: str | None = None,
@@ -106,7 +111,7 @@ def push(
     text = _guidelines(guidelines)
     predictor = push.Predictor(settings.label_set, classifier)
     with client.connect(url, token_file, note=say) as server, ticker() as tick:
-        batch = articles.read(paths, settings.label_set, settings.by_kind, limit=limit, blind=no_model)
+        batch = articles.read(paths, settings.label_set, settings.by_kind, limit=limit, blind=no_model, site=site)
         report = push.push(
             server,
             project,
@@ -117,7 +122,7 @@ def push(
             tick=tick,
             note=say,
         )
-    return {**report, "empty": batch.empty, "repeated": batch.repeated}
+    return {**report, "empty": batch.empty, "repeated": batch.repeated, "siteless": batch.siteless}
 
 
 def _guidelines(given: str | None) -> str:
@@ -151,6 +156,11 @@ def _show(report: dict[str, Any]) -> None:
     for count, what in ((report["empty"], "have no paragraphs"), (report["repeated"], "stand twice in the input")):
         if count:
             line(f"left out: {count:,} {what}")
+    if report["siteless"]:
+        line(
+            f"without a site: {report['siteless']:,} name neither site nor url; in training and evaluation they count as one site"
+        )
+        line("  For articles of one site, give its name with --site; else give each record its site or url.")
     if report["changed"]:
         ids = ", ".join(report["changed"][:5]) + (" …" if len(report["changed"]) > 5 else "")
         line(f"changed: the text of {len(report['changed']):,} is another than in the project, which keeps its own: {ids}")

@@ -97,8 +97,10 @@ def up(
     if running is None:
         program = _program(venv, executable, install)
         server.check_port(port)
-        made = _account(data, username, token)
-        with _waiting(f"starting Label Studio at http://{server.HOST}:{port}: seconds, at the first start a minute or two"):
+        made = _account(data, username, token)  # whatever is asked for is asked before the long wait
+        if not program.exists():
+            _install(venv)
+        with _waiting("starting Label Studio, at the first time a minute or two"):
             running = server.start(program, data, port, account=made, seconds=wait)
     accounts = server.accounts(data, os.environ)
     return {
@@ -111,7 +113,7 @@ def up(
 
 
 def _program(venv: Path, executable: str | None, install: bool) -> Path:
-    """Return the label-studio command; install it if that is asked for."""
+    """Return the label-studio command, which may be missing where it is to be installed."""
     from trainer.errors import InputError
     from trainer.studio import install as installation
 
@@ -123,14 +125,19 @@ def _program(venv: Path, executable: str | None, install: bool) -> Path:
             )
         return Path(found).absolute()
     program = installation.executable_of(venv).absolute()
-    if program.exists():
-        return program
-    what = f"Label Studio {installation.version()} ({installation.WHAT_IT_TAKES})"
-    if not install:
+    if not program.exists() and not install:
+        what = f"Label Studio {installation.version()} ({installation.WHAT_IT_TAKES})"
         hint = f"To install {what} there: trainer studio up --install --venv {venv}. Or name one with --executable."
         raise InputError("Label Studio is not installed there", where=str(venv), hint=hint)
-    with _waiting(f"installing {what} in {venv}"):
-        return installation.install(venv).absolute()
+    return program
+
+
+def _install(venv: Path) -> None:
+    from trainer.studio import install as installation
+
+    say(f"Label Studio {installation.version()} goes into {venv}: {installation.WHAT_IT_TAKES}.")
+    with _waiting("installing Label Studio"):
+        installation.install(venv)
 
 
 def _token(token_file: Path | None) -> str:
@@ -151,8 +158,10 @@ def _account(data: Path, username: str | None, token: str) -> Account | None:
 
     known = server.accounts(data, os.environ)
     password = os.environ.get("LABEL_STUDIO_PASSWORD", "")
-    username = username or os.environ.get("LABEL_STUDIO_USERNAME", "")
-    if username.lower() in (known or ()) or (not username and known) or (known is None and not (username and password)):
+    asked_for, username = username is not None, username or os.environ.get("LABEL_STUDIO_USERNAME", "")
+    if username.lower() in (known or ()) or (not username and known):
+        return None
+    if known is None and not asked_for and not (username and password):
         return None
     username = username or f"{getpass.getuser()}@localhost"
     if not password:
@@ -187,7 +196,7 @@ def _show(found: dict[str, Any]) -> None:
         "none": personal,
     }
     typer.echo(f"{'up' if found['new'] else 'already up'}: {found['url']} (process {found['pid']})")
-    typer.echo(f"sign in: {found['account'] or 'with your account'}, with the password it was made with")
+    typer.echo(f"sign in: {found['account'] or 'your account'}, with the password it was made with")
     typer.echo(f"token: {tokens[found['token']]}")
     keys = ", ".join(f"{label.hotkey} {label.name}" for label in NEWS_LABELS)
     typer.echo(f"keys: j next paragraph, {keys} for the selected one, Shift+Enter submit")
