@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -200,7 +200,7 @@ def check(item: Item) -> None:
         )
 
     record = item.record
-    if not isinstance(record, dict):
+    if not isinstance(record, Mapping):
         raise refuse(f"expected an object, got {type(record).__name__}")
     paragraphs = record.get("paragraphs")
     if paragraphs is not None:

@@ -1,14 +1,11 @@
 """Parquet, cut between row groups; columns that nothing looks at keep their types and values.
 
-Rows are read as `Row`, which decodes a column only when it is asked for; the writer takes those columns from the batch that
-was read.
+See `tables`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, BinaryIO
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +13,7 @@ import pyarrow.parquet as pq
 from trainer.bulk import storage
 from trainer.bulk.options import Options
 from trainer.bulk.shards import BadRecord, End, Entry, File, Shard, ShardError, Span
-from trainer.bulk.tables import Row, TableWriter, rows
+from trainer.bulk.tables import rows
 from trainer.errors import InputError
 
 _BATCH_ROWS = 256
@@ -50,7 +47,7 @@ def spans(file: File, size: int) -> list[Span]:
     return [*found, Span(start, len(weights), weight)]
 
 
-def read(shard: Shard, options: Options) -> Iterator[Entry | BadRecord | End]:
+def read(shard: Shard, _: Options) -> Iterator[Entry | BadRecord | End]:
     """Yield the rows of the shard's row groups; lines are rows of the file.
 
     Raises:
@@ -68,8 +65,7 @@ def read(shard: Shard, options: Options) -> Iterator[Entry | BadRecord | End]:
                 yield Entry(file.place, line, row)
 
 
-@contextmanager
-def writer(file: BinaryIO) -> Iterator[Any]:
-    """Give a function that writes a record to a Parquet file; see `writers.Write`."""
-    with TableWriter(file) as out:
-        yield out.write
+def schema(shard: Shard) -> pa.Schema:
+    """Return the columns with their types."""
+    with storage.open_input(shard.file.place) as raw:
+        return pq.read_schema(raw)

@@ -69,9 +69,9 @@ class Tally:
 
     def _fold(self, most: int) -> None:
         """Count all but the largest sites together, once there are more than `most`."""
-        named = [site for site in self.sites if site != OTHER]
-        if len(named) <= most:
+        if len(self.sites) <= most:
             return
+        named = [site for site in self.sites if site != OTHER]
         named.sort(key=lambda site: (-_characters(self.sites[site]), site))
         for site in named[self.most :]:
             _add(self._of(OTHER), self.sites.pop(site))

@@ -150,6 +150,14 @@ def whole(place: str, scratch: str | None = None) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
+def spool() -> tuple[BinaryIO, BinaryIO]:
+    """Return a file of no name to write to, and the same to read from and to close."""
+    where = tempfile.gettempdir()
+    with _output_errors(where):
+        file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 (closed by the caller)
+    return cast("BinaryIO", _Output(file, where)), file
+
+
 def write_bytes(place: str, data: bytes, scratch: str | None = None) -> None:
     """Write a small file whole; errors as in `whole`."""
     with whole(place, scratch) as file:
@@ -258,3 +266,7 @@ class _Output(io.RawIOBase):
     def write(self, data: Any) -> int:
         with _output_errors(self._place):
             return self._file.write(data)
+
+    def flush(self) -> None:
+        with _output_errors(self._place):
+            self._file.flush()

@@ -119,18 +119,21 @@ def filter_shard(job: Job) -> ShardReport:
     good = _Good(formats.read(shard, options), errors, options.max_record)
     with ExitStack() as stack:
         write = {
-            key: stack.enter_context(writers.output(storage.join(job.out, name), manifest.scratch(job.out)))
-            for key, name in names.items()
-            if key != "errors"
+            key: stack.enter_context(writers.output(storage.join(job.out, names[key]), manifest.scratch(job.out), of))
+            for key, of in (("kept", shard), ("removed", None))
+            if key in names
         }
         for entry, item, result in _filtered(classifier, good, options):
-            tally.add(item.site, result)
             changes = result.to_record()
-            if options.removed:
-                about = {key: item.record.get(key) for key in ("id", "url")}
-                for gone in changes.pop("removed"):
-                    write["removed"](about, gone)
-            write["kept"](entry.record, changes)
+            removed = changes.pop("removed") if options.removed else []
+            try:
+                write["kept"](entry.record, changes)
+            except InputError as error:
+                errors.add(BadRecord(entry.file, entry.line, error.cause, entry.byte))
+                continue
+            for gone in removed:
+                write["removed"]({key: item.record.get(key) for key in ("id", "url")}, gone)
+            tally.add(item.site, result)
     errors.close()
     sizes = {names[key]: storage.stat(storage.join(job.out, names[key])).size for key in write}
     report = ShardReport(shard.number, sizes, tally.to_dict(), errors.count, good.lines, time.perf_counter() - began)

@@ -12,7 +12,8 @@ from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
-from trainer.bulk import storage
+from trainer.bulk import formats, storage
+from trainer.bulk.shards import Shard
 from trainer.errors import InputError
 from trainer.records import plain
 
@@ -33,35 +34,41 @@ _encode = msgspec.json.Encoder().encode
 
 
 @contextmanager
-def lines(file: BinaryIO) -> Iterator[Write]:
+def lines(file: BinaryIO, _: Shard | None) -> Iterator[Write]:
     """Write JSON lines."""
     yield partial(_write_line, file)
 
 
 @contextmanager
-def gzip_lines(file: BinaryIO) -> Iterator[Write]:
+def gzip_lines(file: BinaryIO, _: Shard | None) -> Iterator[Write]:
     """Write JSON lines as gzip; with no name and no time in the header, so the same records give the same bytes."""
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as stream:
         yield partial(_write_line, stream)
 
 
 @contextmanager
-def zstd_lines(file: BinaryIO) -> Iterator[Write]:
+def zstd_lines(file: BinaryIO, _: Shard | None) -> Iterator[Write]:
     """Write JSON lines as zstd."""
     with zstd.ZstdFile(file, "wb") as stream:
         yield partial(_write_line, stream)
 
 
 @contextmanager
-def parquet(file: BinaryIO) -> Iterator[Write]:
-    """Write Parquet."""
-    from trainer.bulk.parquet import writer
+def parquet(file: BinaryIO, shard: Shard | None) -> Iterator[Write]:
+    """Write Parquet: with the schema of the shard's table, or inferred where it is none; without a shard removed paragraphs."""
+    from trainer.bulk import tables
 
-    with writer(file) as write:
-        yield write
+    if shard is None:
+        out: Any = tables.RecordWriter(file, tables.REMOVED_SCHEMA)
+    elif (schema := formats.schema(shard)) is None:
+        out = tables.RecordWriter(file)
+    else:
+        out = tables.RowWriter(file, schema)
+    with out:
+        yield out.write
 
 
-WRITERS: dict[str, Callable[[BinaryIO], AbstractContextManager[Write]]] = {
+WRITERS: dict[str, Callable[[BinaryIO, Shard | None], AbstractContextManager[Write]]] = {
     ".jsonl": lines,
     ".jsonl.gz": gzip_lines,
     ".jsonl.zst": zstd_lines,
@@ -82,17 +89,20 @@ def ending(name: str) -> str:
 
 
 @contextmanager
-def output(place: str, scratch: str | None) -> Iterator[Write]:
-    """Give a function that writes records to a file that appears whole, or not at all; see `storage.whole`."""
+def output(place: str, scratch: str | None, shard: Shard | None) -> Iterator[Write]:
+    """Give a function that writes what is kept of a shard's records, or without a shard removed paragraphs.
+
+    The file appears whole, or not at all, see `storage.whole`.
+    """
     kind = max((kind for kind in WRITERS if place.endswith(kind)), key=len)
-    with storage.whole(place, scratch) as file, WRITERS[kind](file) as write:
+    with storage.whole(place, scratch) as file, WRITERS[kind](file, shard) as write:
         yield write
 
 
 def _write_line(file: _Bytes, record: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    out = {key: value for key, value in record.items() if key != "paragraphs"}
+    out = {key: value for key, value in record.items() if key not in ("paragraphs", "removed")}
     out.update(changes)
-    file.write(to_line(out) if isinstance(record, dict) else _python_line(out))
+    file.write(to_line(out) if isinstance(record, dict) else python_line(out))
 
 
 def to_line(record: Mapping[str, Any]) -> bytes:
@@ -100,15 +110,16 @@ def to_line(record: Mapping[str, Any]) -> bytes:
     try:
         return _encode(record) + b"\n"
     except UnicodeEncodeError:
-        return _python_line(record)
-
-
-def _python_line(record: Mapping[str, Any]) -> bytes:
-    """Do what `records.writer` does, for what has no form in JSON too."""
-    try:
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_plain).encode() + b"\n"
-    except UnicodeEncodeError:
         return json.dumps(record, separators=(",", ":"), default=_plain).encode() + b"\n"
+
+
+def python_line(record: Mapping[str, Any]) -> bytes:
+    """Return a record as JSON, a line, as `records.writer` does it: what has no form in JSON, as columns may hold it, too.
+
+    Raises:
+        UnicodeEncodeError: it has a lone surrogate.
+    """
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_plain).encode() + b"\n"
 
 
 def _plain(value: object) -> Any:
