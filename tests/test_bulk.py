@@ -238,15 +238,16 @@ def test_a_table_without_rows_gives_one(folder, items, tmp_path):
 
 def test_bad_records_are_listed_with_file_line_and_reason(items, wanted, folder, tmp_path):
     bad = [b'{"id": 1}', b"no json", b'{"text": "\xff"}', b"[1]", b'{"text": 5}', b"[" * 100_000, b'{"paragraphs": ["a", 1]}']
+    bad += [b'{"text": "' + b"a\\n" * 30_000 + b'"}', b'{"text": "' + b"a" * 190_000 + b'"}']
     data = [line for i, line in enumerate(bad) for line in (b"", lines(items[i : i + 1]).strip(), line)]
-    (tmp_path / "in.jsonl").write_bytes(b"\n".join([*data, lines(items[7:])]))
-    for size in (1 << 20, 3000):
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join([*data, lines(items[9:])]))
+    for size in (1 << 20, 20_000):
         out = tmp_path / str(size)
-        outcome = filtered([tmp_path / "in.jsonl"], out, folder, shard_bytes=size)
-        assert (outcome.errors, outcome.missing) == (7, [])
+        outcome = filtered([tmp_path / "in.jsonl"], out, folder, shard_bytes=size, max_record=150_000)
+        assert (outcome.errors, outcome.missing) == (9, [])
         assert texts(out) == wanted
         found = errors(out)
-        assert [(item["file"], item["line"]) for item in found] == [(str(tmp_path / "in.jsonl"), 3 * i + 3) for i in range(7)]
+        assert [(item["file"], item["line"]) for item in found] == [(str(tmp_path / "in.jsonl"), 3 * i + 3) for i in range(9)]
         reasons = [
             "missing field 'text'",
             "bad JSON",
@@ -256,6 +257,7 @@ def test_bad_records_are_listed_with_file_line_and_reason(items, wanted, folder,
             "bad JSON",
             "list of texts",
         ]
+        reasons += ["30,001 paragraphs", "--max-record"]
         for item, reason in zip(found, reasons, strict=True):
             assert reason in item["reason"]
         assert all((tmp_path / "in.jsonl").read_bytes()[item["byte"] :].startswith(bad[i]) for i, item in enumerate(found))

@@ -78,6 +78,24 @@ def test_a_killed_worker_costs_nothing_but_time(big, whole, folder, tmp_path):
     assert outputs(tmp_path / "out") == whole
 
 
+def test_a_shard_that_loses_its_process_each_time_is_set_aside(big, folder, tmp_path):
+    (tmp_path / "small.jsonl").write_bytes(lines(articles(3)))
+    process = start(tmp_path / "small.jsonl", big, "--out", tmp_path / "out", "--model", folder, "--workers", 2, "--retries", 1)
+    wait_for(lambda: done(tmp_path / "out"))
+    killed = 0
+    while process.poll() is None:
+        if (tmp_path / "out" / "_tmp").is_dir() and any((tmp_path / "out" / "_tmp").iterdir()):
+            for worker in workers(process):
+                worker.kill()
+            killed += 1
+            time.sleep(0.1)
+    code, said = finish(process)
+    assert killed >= 2
+    assert code == 1
+    assert "1 of 2 shards missing" in said
+    assert "big.jsonl: its process was lost 2 times" in said
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_stopped_run_says_how_to_go_on(big, whole, folder, tmp_path, number):
     out = tmp_path / "out"
