@@ -293,7 +293,7 @@ def test_too_many_bad_records_stop_the_run(items, wanted, folder, tmp_path):
 
 def damage(name: str, items: list[dict[str, Any]], path: Path) -> Path:
     """Write a file that cannot be read."""
-    data = lines(items * 20)
+    data = lines(items * 3)
     table = pa.BufferOutputStream()
     pq.write_table(pa.table({"text": [item["text"] + str(i) for i, item in enumerate(items)]}), table, row_group_size=10)
     stored = table.getvalue().to_pybytes()
@@ -492,6 +492,7 @@ def test_the_command_says_what_it_did(cli, items, folder, tmp_path):
     refuse(cli("bulk", tmp_path / "none.jsonl", "--out", tmp_path / "o"), "no such file")
     refuse(cli("bulk", tmp_path / "out" / "in.jsonl", "--out", tmp_path / "out"), "within the output folder")
     refuse(cli("bulk", tmp_path / "in.jsonl", tmp_path / "in.jsonl", "--out", tmp_path / "o"), "is given twice")
+    refuse(cli("bulk", tmp_path / "in.jsonl", "--out", tmp_path / "in.jsonl"), "is a file, not a folder")
     refuse(cli("bulk", folder, "--out", tmp_path / "o"), "no files ending in .jsonl")
     pq.write_table(pa.table({"body": ["News"]}), tmp_path / "in.parquet")
     refuse(cli("bulk", tmp_path / "in.parquet", "--out", tmp_path / "o"), "no column text or paragraphs, only body")

@@ -85,10 +85,12 @@ def check_free(out: str) -> None:
     """Refuse a folder that holds anything but a run.
 
     Raises:
-        InputError: it does.
+        InputError: it does, or is a file.
     """
     if storage.exists(storage.join(out, RUN)):
         return
+    if storage.exists(out) and not storage.is_folder(out):
+        raise InputError("is a file, not a folder", where=out, hint="Choose another --out.")
     if any(name != LOCK and not name.startswith(f"{_SCRATCH}/") for name in storage.listing(out)):
         raise InputError("holds files, but no run of trainer bulk", where=out, hint="Choose another --out.")
 
