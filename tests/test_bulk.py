@@ -7,6 +7,8 @@ import decimal
 import gzip
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -488,6 +490,7 @@ def test_the_command_says_what_it_did(cli, items, folder, tmp_path):
     assert result.err.startswith("60 articles: removed ")
     assert stats["shards"] == {"all": 1, "done": 1, "before": 0, "missing": 0}
     assert "1 of 1 shards were done before" in succeed(cli(*command)).err
+    refuse(cli(*command, "--removed"), "was begun with removed False, not True", "--restart")
     refuse(cli(*command, "--to", "csv"), "no output format 'csv'")
     refuse(cli("bulk", tmp_path / "none.jsonl", "--out", tmp_path / "o"), "no such file")
     refuse(cli("bulk", tmp_path / "out" / "in.jsonl", "--out", tmp_path / "out"), "within the output folder")
@@ -545,3 +548,15 @@ def write_large(path: Path, items: list[dict[str, Any]], count: int) -> None:
     with gzip.open(path, "wb", compresslevel=1) if path.suffix == ".gz" else path.open("wb") as file:
         for record in records:
             file.write(lines([record]))
+
+
+def test_the_guide_s_program_runs(items, wanted, folder, tmp_path):
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "bulk.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "program.py").write_text(program)
+    (tmp_path / "scraped").mkdir()
+    (tmp_path / "scraped" / "in.jsonl").write_bytes(lines(items))
+    shutil.copytree(folder, tmp_path / "models" / "mine")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "program.py"], capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
+    assert (done.stdout, done.stderr) == ("60 0\n", "")
+    assert [record["text"] for record in texts(tmp_path / "clean")] == [record["text"] for record in wanted]
