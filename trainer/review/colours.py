@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 PAPER = ("#ffffff", "#16181d")  # light, dark
-FALLBACK = "#888888"  # for a label whose colour is not given as #rrggbb
+FALLBACK = "#888888"  # for a label whose colour is not given as #rrggbb or #rgb
 CONTRAST = 4.5  # of text with what it stands on: WCAG 2.2, level AA
 _TINT = 0.09  # share of the label's colour in the ground of a removed paragraph
 _STEPS = 100
-_HEX = re.compile(r"#[0-9a-fA-F]{6}")
+_HEX = re.compile(r"#([0-9a-fA-F]{3}){1,2}")
 
 Rgb = tuple[float, float, float]
 
@@ -54,7 +54,8 @@ def rules(colours: Sequence[str]) -> str:
 
 
 def _parse(colour: str) -> Rgb:
-    red, green, blue = bytes.fromhex(colour[1:])
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    red, green, blue = bytes.fromhex(digits)
     return red / 255, green / 255, blue / 255
 
 

@@ -10,14 +10,15 @@ const KEYS = [
   ["n", "next article", () => stepArticle(1)],
   ["p", "previous article", () => stepArticle(-1)],
   ["w", "wrong, or not", () => withRow((row) => tick(row, !marks.has(row.number)))],
-  ["d", "article looked through, or not; go to the next", () => finish()],
+  ["d", "article looked through; go to the next", () => finish(true)],
+  ["D", "article not looked through", () => finish(false)],
   ["c", "with context: the paragraphs around those that the filters find", () => byId("context").click()],
   ["e", "export labels", () => exportLabels()],
   ["t", "light or dark", () => nextTheme()],
   ["?", "this help", () => byId("help").showModal()],
 ];
 let current = null; // the row the keys act on
-let at = 0; // the article they act on
+let at = -1; // number of the article they act on
 
 function go(row) {
   current?.element.removeAttribute("aria-current");
@@ -30,7 +31,7 @@ function go(row) {
 
 // Go to the next row shown that passes, seen from the current one, else from the start of the article.
 function step(direction, passes, noun) {
-  const first = articles.slice(at).find((article) => article.rows.length)?.rows[0].number ?? rows.length;
+  const first = articles.slice(Math.max(at, 0)).find((article) => article.rows.length)?.rows[0].number ?? rows.length;
   const from = current ? current.number : direction > 0 ? first - 1 : first;
   for (let number = from + direction; rows[number]; number += direction)
     if (rows[number].shown && passes(rows[number])) return go(rows[number]);
@@ -38,8 +39,7 @@ function step(direction, passes, noun) {
 }
 
 function stepArticle(direction) {
-  const started = current || document.activeElement?.closest("article");
-  for (let number = started ? at + direction : at; articles[number]; number += direction) {
+  for (let number = at + direction; articles[number]; number += direction) {
     const { shown, element } = articles[number];
     if (!shown) continue;
     current?.element.removeAttribute("aria-current");
@@ -72,11 +72,12 @@ function give(row, label) {
   else tick(row, true, label);
 }
 
-function finish() {
-  setDone(at, !done.has(at));
+function finish(value) {
+  if (at < 0) return stepArticle(1);
+  setDone(at, value);
   showDone(at);
   showProgress();
-  if (done.has(at) && articles.some((article, number) => article.shown && number > at)) stepArticle(1);
+  if (value) stepArticle(1);
 }
 
 function exportLabels() {
@@ -91,7 +92,7 @@ function exportLabels() {
   exported = true;
   const open = openTicks();
   const waits = open ? ` ${counted(open, "tick")} without a label ${open === 1 ? "leaves its paragraph" : "leave their paragraphs"} unlabelled.` : "";
-  say(`${name}: ${counted(lines.length, "article")}, ${figure(marks.size)} wrong.${waits} Next: trainer train ${name} --base ${model} --out models/mine`);
+  say(`${name}: ${counted(lines.length, "article")}, ${figure(marks.size)} wrong.${waits} Next: trainer train ${name} --base ${base} --out models/mine`);
 }
 
 function nextTheme() {

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trainer.artifact import DEFAULT
 from trainer.errors import InputError
 from trainer.files import STDIO, write_whole
 from trainer.model import Classifier
@@ -117,6 +118,7 @@ def _data(
     return {
         "model": classifier.name,
         "model_digest": classifier.digest,
+        "base": DEFAULT if classifier.name == DEFAULT else "MODEL",  # to name in a command
         "labels": [{"name": label.name, "kept": label.kept} for label in classifier.labels],
         "total": total,
         "seed": seed,

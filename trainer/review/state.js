@@ -3,7 +3,7 @@
 
 const block = document.getElementById("data");
 const DIGEST = block.dataset.digest;
-const { model, model_digest: modelDigest, labels, total, seed, articles } = JSON.parse(block.textContent);
+const { model, model_digest: modelDigest, base, labels, total, seed, articles } = JSON.parse(block.textContent);
 const OPEN = -1; // the label of a tick that has none yet
 const KEPT = labels.findIndex((label) => label.kept);
 const PLACE = `trainer-review:${DIGEST}`;
