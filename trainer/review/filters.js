@@ -29,7 +29,10 @@ function showFilters() {
   });
   byId("filters").addEventListener("input", applyFilters);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("filters").addEventListener("reset", () => setTimeout(applyFilters));
+  byId("reset").addEventListener("click", () => {
+    byId("filters").reset();
+    applyFilters();
+  });
   byId("low").addEventListener("input", () => (byId("high").value = Math.max(byId("low").value, byId("high").value)));
   byId("high").addEventListener("input", () => (byId("low").value = Math.min(byId("low").value, byId("high").value)));
 }

@@ -52,8 +52,9 @@ function stepArticle(direction) {
 }
 
 function withRow(act) {
-  if (current && !current.element.hidden) act(current);
-  else say("Choose a paragraph first: j and k go through the removed ones.");
+  if (!current || current.element.hidden) return say("Choose a paragraph first: j and k go through the removed ones.");
+  act(current);
+  if (marks.get(current.number) !== OPEN) current.element.focus({ preventScroll: true });
 }
 
 function tick(row, value, label = usual(row)) {
@@ -112,7 +113,6 @@ function setTheme(name) {
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
   if (event.key === "Escape" && current) return current.element.focus({ preventScroll: true });
-  if (event.target.tagName === "SELECT") return;
   const command = KEYS.find(([key]) => key === event.key);
   const label = labels[Number(event.key) - 1];
   if (command) command[2]();
@@ -186,6 +186,6 @@ byId("export").addEventListener("click", exportLabels);
 byId("theme").addEventListener("click", nextTheme);
 byId("help-button").addEventListener("click", () => byId("help").showModal());
 window.addEventListener("beforeunload", (event) => {
-  if (!storing && !exported && marks.size + done.size) event.preventDefault();
+  if (!storing && !exported && marks.size + said.size) event.preventDefault();
 });
 new ResizeObserver(([bar]) => document.documentElement.style.setProperty("--bar", `${bar.target.offsetHeight}px`)).observe(byId("bar"));

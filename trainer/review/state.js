@@ -24,7 +24,7 @@ articles.forEach((article, number) => {
 });
 
 const marks = new Map(); // row number → the right label, or OPEN
-const done = new Set(); // numbers of the articles looked through
+const said = new Map(); // article number → whether it was looked through, where the person said so
 let storing = true; // whether the browser keeps the ticks
 let exported = true; // whether the last label file has them all
 
@@ -32,7 +32,7 @@ function restore() {
   try {
     const kept = JSON.parse(localStorage.getItem(PLACE) ?? "{}");
     for (const [number, label] of kept.marks ?? []) if (rows[number] && (label === OPEN || labels[label])) marks.set(number, label);
-    for (const number of kept.done ?? []) if (articles[number]) done.add(number);
+    for (const [number, value] of kept.said ?? []) if (articles[number]) said.set(number, value === true);
     store();
   } catch {
     storing = false; // private windows, and browsers that give files no storage
@@ -43,7 +43,7 @@ function store() {
   exported = false;
   if (!storing) return;
   try {
-    localStorage.setItem(PLACE, JSON.stringify({ marks: [...marks], done: [...done] }));
+    localStorage.setItem(PLACE, JSON.stringify({ marks: [...marks], said: [...said] }));
   } catch {
     storing = false;
   }
@@ -51,19 +51,23 @@ function store() {
 
 // Say what is right for a row: a label, OPEN, or null to take the tick back.
 function mark(row, label) {
-  if (label === null) {
-    marks.delete(row.number);
-  } else {
-    if (!articles[row.article].rows.some((other) => marks.has(other.number))) done.add(row.article);
-    marks.set(row.number, label);
-  }
+  if (label === null) marks.delete(row.number);
+  else marks.set(row.number, label);
   store();
 }
 
 function setDone(number, value) {
-  if (value) done.add(number);
-  else done.delete(number);
+  said.set(number, value);
   store();
+}
+
+// An article with a tick counts as looked through unless the person says otherwise.
+function isDone(number) {
+  return said.get(number) ?? hasMarks(number);
+}
+
+function hasMarks(number) {
+  return articles[number].rows.some((row) => marks.has(row.number));
 }
 
 // What a tick without further word means: a removed paragraph should stay, a spared one go; for a kept one nobody knows as what.
@@ -78,11 +82,11 @@ function openTicks() {
 // The article as a line of a label file, or null if nobody looked at it.
 function labelled(article, number) {
   const own = article.rows;
-  if (!own.length || !(done.has(number) || own.some((row) => marks.has(row.number)))) return null;
+  if (!own.length || !(isDone(number) || hasMarks(number))) return null;
   const name = (label) => (label === OPEN ? null : labels[label].name);
   const paragraphs = own.map((row) => ({
     text: row.text,
-    label: marks.has(row.number) ? name(marks.get(row.number)) : done.has(number) ? name(row.label) : null,
+    label: marks.has(row.number) ? name(marks.get(row.number)) : isDone(number) ? name(row.label) : null,
   }));
   const corrected = own.filter((row) => marks.has(row.number)).map((row) => row.index);
   const { id, site, source } = article;

@@ -46,7 +46,7 @@ function showArticle(article, number) {
   const title = make("h2");
   title.id = `title-${number}`;
   title.append(make("span", "place", `${figure(number + 1)} of ${figure(articles.length)}`), make("bdi", "name", article.title || article.id));
-  const { label, input } = checkbox("looked through", done.has(number), "done");
+  const { label, input } = checkbox("looked through", isDone(number), "done");
   input.className = "done-box";
   heading.append(title, details(article, own), label);
   const list = make("ol");
@@ -129,14 +129,15 @@ function showMark(row) {
 }
 
 function showDone(number) {
-  articles[number].element.querySelector(".done-box").checked = done.has(number);
-  articles[number].element.classList.toggle("finished", done.has(number));
+  articles[number].element.querySelector(".done-box").checked = isDone(number);
+  articles[number].element.classList.toggle("finished", isDone(number));
 }
 
 function showProgress() {
   const open = openTicks();
   const waits = open ? ` (${figure(open)} without a label)` : "";
-  byId("progress").textContent = `${figure(done.size)} of ${counted(articles.length, "article")} looked through · ${figure(marks.size)} wrong${waits}`;
+  const done = articles.filter((_, number) => isDone(number)).length;
+  byId("progress").textContent = `${figure(done)} of ${counted(articles.length, "article")} looked through · ${figure(marks.size)} wrong${waits}`;
   byId("wrong-count").textContent = figure(marks.size);
 }
 
