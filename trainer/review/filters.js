@@ -29,7 +29,7 @@ function showFilters() {
   });
   byId("filters").addEventListener("input", applyFilters);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("reset").addEventListener("click", () => {
+  byId("clear").addEventListener("click", () => {
     byId("filters").reset();
     applyFilters();
   });

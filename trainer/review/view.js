@@ -95,8 +95,8 @@ function showRow(row) {
   const text = make("p", "text");
   text.dir = "auto";
   text.append(row.status === "removed" ? make("del", "", row.text) : row.text);
-  const said = make("p", "said");
-  said.append(
+  const verdict = make("p", "said");
+  verdict.append(
     make("span", "status", row.status === "removed" ? "removed" : "kept"),
     make("span", "label", labels[row.label].name),
     make("span", "probability", row.probability.toFixed(2)),
@@ -105,7 +105,7 @@ function showRow(row) {
   input.className = "wrong-box";
   const fix = make("div", "fix");
   fix.append(label);
-  item.append(make("span", "index", row.index + 1), text, said, fix);
+  item.append(make("span", "index", row.index + 1), text, verdict, fix);
   row.element = item;
   return item;
 }
