@@ -94,10 +94,10 @@ def news() -> Classifier:
 @pytest.fixture(scope="module")
 def items(label_lines: list[str]) -> list[Item]:
     """Twelve articles of as many sites, as records with paragraphs."""
-    found = [json.loads(line) for line in label_lines[60:72]]
+    found = [json.loads(line) for line in label_lines[61:73]]
     return [
         Item(
-            f"in.jsonl:{i}",
+            f"in.jsonl:{i + 1}",
             {
                 "id": record["id"],
                 "site": f"site{i}.example",

@@ -18,7 +18,7 @@ def test_each_paragraph_is_shown_with_what_became_of_it(sheet, items):
     assert [row["text"] for row in made.shown] == [row.text for row in made.rows]
     for shown, row in zip(made.shown, made.rows, strict=True):
         assert shown["struck"] == (row.status == "removed")
-        assert shown["said"] == ["removed" if row.status == "removed" else "kept", row.label, f"{row.probability:.2f}"]
+        assert shown["said"] == [row.status, row.label, f"{row.probability:.2f}"]
         assert not shown["wrong"]
         assert not shown["around"]
     gone = sum(row.status == "removed" for row in made.rows)

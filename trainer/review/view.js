@@ -97,7 +97,7 @@ function showRow(row) {
   text.append(row.status === "removed" ? make("del", "", row.text) : row.text);
   const verdict = make("p", "said");
   verdict.append(
-    make("span", "status", row.status === "removed" ? "removed" : "kept"),
+    make("span", "status", row.status),
     make("span", "label", labels[row.label].name),
     make("span", "probability", row.probability.toFixed(2)),
   );
