@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from commands import read, spawn, succeed
-from review_sheet import Sheet
 from small import SET
 
 import trainer
 from trainer.dataset import load_labels
 from trainer.review.page import write_review
 from trainer.schema import NEWS_LABELS
+
+if TYPE_CHECKING:
+    from review_sheet import Sheet
 
 NO_STORAGE = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError'); }});"
 pytest_plugins = ("review_sheet",)
