@@ -25,6 +25,7 @@ function checkbox(text, checked, className) {
   const input = make("input");
   input.type = "checkbox";
   input.checked = checked;
+  input.autocomplete = "off"; // a reload shows what is kept, not what the browser remembers
   label.append(input, ` ${text}`);
   return { label, input };
 }
@@ -120,6 +121,7 @@ function showMark(row) {
   row.element.querySelector(".wrong-box").checked = ticked;
   if (!row.choice) {
     row.choice = make("select");
+    row.choice.autocomplete = "off";
     row.choice.setAttribute("aria-label", `right label of paragraph ${row.index + 1}`);
     row.choice.append(new Option("choose its label", OPEN), ...labels.map(({ name }, number) => new Option(`is ${name}`, number)));
     row.element.querySelector(".fix").append(row.choice);
