@@ -31,6 +31,14 @@ HOSTILE = [
     "x" * 5000,
     "__proto__",
 ]
+BREACH = """() => {
+  const add = (tag, text) => document.body.append(Object.assign(document.createElement(tag), { textContent: text }));
+  add("script", "problems.push('ran')");
+  add("style", "body { display: none }");
+  document.body.setAttribute("onclick", "problems.push('ran')");
+  document.body.click();
+  fetch("https://news.example/").catch(() => 0);
+}"""
 COLOURS = """() => [...document.querySelectorAll("body *")].flatMap((element) => {
   const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
   if (!own || !element.checkVisibility({ contentVisibilityAuto: true })) return [];
@@ -89,6 +97,17 @@ def test_hostile_texts_come_out_whole(sheet, items, tmp_path):
     assert [record["id"] for record in found] == [text.strip() for text in HOSTILE]
     other = write(tmp_path / "other.jsonl", [article(1, "x.example", ("Story", "news"), ("Share", "navigation"))])
     assert len(load_labels([file, other], NEWS_LABELS).articles) == len(items) + 1
+
+
+def test_what_got_in_nevertheless_could_not_run_or_load(sheet, items):
+    made = sheet(items)
+    made.page.evaluate(BREACH)
+    made.page.wait_for_function("() => problems.length >= 4")
+    broken = {problem.partition(" ")[0] for problem in made.page.evaluate("() => problems.splice(0)")}
+    assert broken == {"script-src-elem", "script-src-attr", "style-src-elem", "connect-src"}
+    assert made.problems  # the browser's console says so too
+    made.problems.clear()
+    assert made.requests == made.requests[:1]
 
 
 def test_a_direction_does_not_leak(sheet, items):
