@@ -85,7 +85,7 @@ def test_of_an_article_not_looked_through_only_ticks_are_labelled(sheet, items, 
     (record,) = read(made.export(tmp_path))
     size = sum(row.article == 0 for row in made.rows)
     assert [p["label"] for p in record["paragraphs"]] == ["news" if i == removed else None for i in range(size)]
-    assert "1 tick without a label" in made.text("message")
+    assert "Without a label, and exported so: 1 tick." in made.text("message")
 
 
 def test_nothing_to_export_is_said(sheet, items):

@@ -92,8 +92,9 @@ function exportLabels() {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   exported = true;
   const open = openTicks();
-  const waits = open ? ` ${counted(open, "tick")} without a label ${open === 1 ? "leaves its paragraph" : "leave their paragraphs"} unlabelled.` : "";
-  say(`${name}: ${counted(lines.length, "article")}, ${figure(marks.size)} wrong.${waits} Next: trainer train ${name} --base ${base} --out models/mine`);
+  const waits = open ? ` Without a label, and exported so: ${counted(open, "tick")}.` : "";
+  const next = `trainer train ${name} --base ${base} --out models/mine`;
+  say(`${name}: ${counted(lines.length, "article")}, ${figure(marks.size)} wrong.${waits} Next: ${next}`);
 }
 
 function nextTheme() {
@@ -151,7 +152,8 @@ function onFocus({ target }) {
 
 function showAbout() {
   const removed = rows.filter((row) => row.status === "removed").length;
-  const sample = articles.length < total ? `${figure(articles.length)} of ${counted(total, "article")}, drawn at random` : `all of ${counted(total, "article")}`;
+  const all = counted(total, "article");
+  const sample = articles.length < total ? `${figure(articles.length)} of ${all}, drawn at random` : `all of ${all}`;
   byId("title").textContent = `What ${model} removes`;
   byId("about").textContent = `${sample} · ${figure(removed)} of ${counted(rows.length, "paragraph")}`;
   byId("about").title = `model ${modelDigest.slice(0, 12)}, seed ${seed}`;
@@ -181,11 +183,15 @@ try {
 document.addEventListener("keydown", onKey);
 byId("articles").addEventListener("change", onChange);
 byId("articles").addEventListener("focusin", onFocus);
-byId("articles").addEventListener("click", ({ target }) => !target.closest("input, label, select, a") && rowOf(target)?.element.focus({ preventScroll: true }));
+byId("articles").addEventListener("click", ({ target }) => {
+  if (!target.closest("input, label, select, a")) rowOf(target)?.element.focus({ preventScroll: true });
+});
 byId("export").addEventListener("click", exportLabels);
 byId("theme").addEventListener("click", nextTheme);
 byId("help-button").addEventListener("click", () => byId("help").showModal());
 window.addEventListener("beforeunload", (event) => {
   if (!storing && !exported && marks.size + said.size) event.preventDefault();
 });
-new ResizeObserver(([bar]) => document.documentElement.style.setProperty("--bar", `${bar.target.offsetHeight}px`)).observe(byId("bar"));
+new ResizeObserver(() => {
+  document.documentElement.style.setProperty("--bar", `${byId("bar").offsetHeight}px`);
+}).observe(byId("bar"));

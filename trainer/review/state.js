@@ -31,7 +31,8 @@ let exported = true; // whether the last label file has them all
 function restore() {
   try {
     const kept = JSON.parse(localStorage.getItem(PLACE) ?? "{}");
-    for (const [number, label] of kept.marks ?? []) if (rows[number] && (label === OPEN || labels[label])) marks.set(number, label);
+    for (const [number, label] of kept.marks ?? [])
+      if (rows[number] && (label === OPEN || labels[label])) marks.set(number, label);
     for (const [number, value] of kept.said ?? []) if (articles[number]) said.set(number, value === true);
     store();
   } catch {

@@ -46,7 +46,8 @@ function showArticle(article, number) {
   const heading = make("header");
   const title = make("h2");
   title.id = `title-${number}`;
-  title.append(make("span", "place", `${figure(number + 1)} of ${figure(articles.length)}`), make("bdi", "name", article.title || article.id));
+  const place = `${figure(number + 1)} of ${figure(articles.length)}`;
+  title.append(make("span", "place", place), make("bdi", "name", article.title || article.id));
   const { label, input } = checkbox("looked through", isDone(number), "done");
   input.className = "done-box";
   heading.append(title, details(article, own), label);
@@ -68,7 +69,8 @@ function details(article, own) {
     site.rel = "noopener noreferrer nofollow";
     site.title = "Open the page in a new tab";
   }
-  const share = `${figure(gone.length)} of ${counted(own.length, "paragraph")} removed, ${percent(size(gone), size(own))} of the text`;
+  const removed = `${figure(gone.length)} of ${counted(own.length, "paragraph")} removed`;
+  const share = `${removed}, ${percent(size(gone), size(own))} of the text`;
   const where = make("bdi", "where", article.where);
   line.append(site, make("span", "share", share), where);
   if (article.title) line.append(make("bdi", "id", article.id));
@@ -123,7 +125,8 @@ function showMark(row) {
     row.choice = make("select");
     row.choice.autocomplete = "off";
     row.choice.setAttribute("aria-label", `right label of paragraph ${row.index + 1}`);
-    row.choice.append(new Option("choose its label", OPEN), ...labels.map(({ name }, number) => new Option(`is ${name}`, number)));
+    const options = labels.map(({ name }, number) => new Option(`is ${name}`, number));
+    row.choice.append(new Option("choose its label", OPEN), ...options);
     row.element.querySelector(".fix").append(row.choice);
   }
   row.choice.hidden = !ticked;
@@ -139,7 +142,8 @@ function showProgress() {
   const open = openTicks();
   const waits = open ? ` (${figure(open)} without a label)` : "";
   const done = articles.filter((_, number) => isDone(number)).length;
-  byId("progress").textContent = `${figure(done)} of ${counted(articles.length, "article")} looked through · ${figure(marks.size)} wrong${waits}`;
+  const looked = `${figure(done)} of ${counted(articles.length, "article")} looked through`;
+  byId("progress").textContent = `${looked} · ${figure(marks.size)} wrong${waits}`;
   byId("wrong-count").textContent = figure(marks.size);
 }
 
