@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trainer.cli.bulk_review import SAMPLE, look
 from trainer.cli.filter import WrapOption
 from trainer.cli.options import STDERR, Model, say
+from trainer.errors import InputError
 
 if TYPE_CHECKING:
     from trainer.bulk.run import Outcome, Tick
@@ -28,7 +30,7 @@ def command(
             help="Files (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), folders of them at any depth, or their URLs.", metavar="IN..."
         ),
     ],
-    out: Annotated[str, typer.Option("--out", "-o", help="Output folder, or its URL.", metavar="DIR")],
+    out: Annotated[str | None, typer.Option("--out", "-o", help="Output folder, or its URL.", metavar="DIR")] = None,
     model: Model = None,
     to: Annotated[
         str | None,
@@ -61,6 +63,19 @@ def command(
             show_default="the model's",
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            help="Look before you run: write a page with some of the articles, drawn at random, and nothing else.",
+            metavar="FILE.html",
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=1, help="With --html: how many to draw.", show_default=str(SAMPLE), metavar="N")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="With --html: another seed draws others.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="With --html: replace the page that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the statistics as JSON.")] = False,
 ) -> None:
     """Filter many files into a folder, on all cores, and go on where a stopped run left off.
@@ -72,11 +87,21 @@ def command(
     Examples: trainer bulk scraped/ --out clean
     | trainer bulk crawl.jsonl.gz --out clean --to parquet --removed
     | trainer bulk s3://bucket/news --out s3://bucket/clean --workers 8
+    | trainer bulk scraped/ --sample 200 --html review.html
     """  # fmt: skip
+    options = {
+        "max_record": max_record, "wrap": wrap.value, "allow_empty": allow_empty or None, "max_removed_share": max_removed_share,
+    }  # fmt: skip
+    if html is not None or sample is not None:
+        look(
+            inputs, html, model, sample=sample, seed=seed, force=force, max_errors=max_errors, as_json=as_json, out=out, **options
+        )
+        return
+    if out is None:
+        raise InputError("--out is missing", hint="Give --out DIR, or --html FILE.html to look before you run.")
     outcome = bulk(
         inputs, out, model, to=to, removed=removed, workers=workers, max_errors=max_errors, retries=retries,
-        restart=restart, max_record=max_record, shard_bytes=shard_size, wrap=wrap.value, allow_empty=allow_empty or None,
-        max_removed_share=max_removed_share,
+        restart=restart, shard_bytes=shard_size, **options,
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(outcome.stats, indent=1, ensure_ascii=False))
