@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Generator, Iterator
@@ -19,6 +20,7 @@ from trainer.files import write_whole
 
 _AHEAD = 2  # tasks given to Ray for each core, so that none waits for the next
 _LOOK_SECONDS = 1.0  # how often the cluster is asked for its size, which may change
+_CONNECT_SECONDS = 10.0
 _STORE_BYTES = 80 << 20  # of a Ray of one's own: reports are all that goes through it
 _SETTINGS = {  # of a Ray of one's own: it sends nothing anywhere, and says nothing of accelerators
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -72,14 +74,13 @@ class RayEngine:
                 for reference in done:
                     yield self._answer(reference, running.pop(reference))
         finally:
-            for reference in running:
-                ray.cancel(reference, force=True)
-            ray.shutdown()
+            ray.shutdown()  # a cluster ends the tasks of a run that is gone
 
     def _start(self) -> None:
         handler = signal.getsignal(signal.SIGTERM)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
         if self.address:
+            _check_answers(self.address)
             options["address"] = self.address
         else:
             for name, value in _SETTINGS.items():
@@ -89,9 +90,7 @@ class RayEngine:
         try:
             self._ray.init(**options)
         except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
-            reason = " ".join(str(error).split())[:200]
-            hint = "Start one: ray start --head; or leave --address out for a Ray on this machine alone."
-            raise InputError(f"no Ray cluster answers ({reason})", where=self.address or "", hint=hint) from None
+            raise _unanswered(self.address or "", " ".join(str(error).split())[:200]) from None
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray has set its own, which ends the process at once
 
@@ -116,6 +115,21 @@ class RayEngine:
             hint = f"Install paragraph-trainer {__version__} on every machine of the cluster"
             return Fault(job.shard.number, f"{job.shard.file.place}: Ray cannot run the task ({reason}). {hint}", stop=True)
         return answer
+
+
+def _check_answers(address: str) -> None:
+    """Refuse HOST:PORT where nothing listens: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if "/" not in host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise _unanswered(address, getattr(error, "strerror", None) or str(error)) from None
+
+
+def _unanswered(address: str, reason: str) -> InputError:
+    hint = "Start one: ray start --head; or leave --address out for a Ray on this machine alone."
+    return InputError(f"no Ray cluster answers ({reason})", where=address, hint=hint)
 
 
 def work(job: Job, shipped: Shipped) -> ShardReport | Fault:

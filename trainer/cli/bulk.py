@@ -96,8 +96,8 @@ def command(
     """  # fmt: skip
     outcome = bulk(
         inputs, out, model, to=to, removed=removed, workers=workers, engine=engine.value, address=address,
-        max_errors=max_errors, retries=retries, restart=restart, max_record=max_record, shard_bytes=shard_size, wrap=wrap.value, allow_empty=allow_empty or None,
-        max_removed_share=max_removed_share,
+        max_errors=max_errors, retries=retries, restart=restart, max_record=max_record, shard_bytes=shard_size,
+        wrap=wrap.value, allow_empty=allow_empty or None, max_removed_share=max_removed_share,
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(outcome.stats, indent=1, ensure_ascii=False))
