@@ -65,7 +65,7 @@ class LocalEngine:
                     lost = True
                     losses[job.shard.number] += alone
                     if losses[job.shard.number] >= job.attempts:
-                        yield Fault(job.shard.number, _lost(job))
+                        yield Fault(job.shard.number, why_lost(job))
                     else:
                         suspects.append(job)
                 if lost:
@@ -105,7 +105,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _lost(job: Job) -> str:
+def why_lost(job: Job) -> str:
+    """Return why a job is given up whose process was lost each time."""
     place = job.shard.file.place
     return f"{place}: its process was lost {job.attempts} times (out of memory, or killed)"
 

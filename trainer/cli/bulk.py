@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,13 +15,21 @@ import typer
 from trainer.cli.bulk_review import SAMPLE, look
 from trainer.cli.filter import WrapOption
 from trainer.cli.options import STDERR, Model, say
-from trainer.errors import InputError
+from trainer.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from trainer.bulk.run import Outcome, Tick
+    from trainer.bulk.work import Engine
 
 NAME = "bulk"
 _SECONDS = 60.0  # that the rate is of
+
+
+class EngineOption(StrEnum):
+    """What does the work."""
+
+    local = "local"
+    ray = "ray"
 
 
 def command(
@@ -42,6 +51,17 @@ def command(
         bool, typer.Option("--removed", help="Put removed paragraphs into DIR/_removed instead of into the records.")
     ] = False,
     workers: Annotated[int | None, typer.Option("--workers", "-j", min=1, help="Processes.", show_default="one a core")] = None,
+    engine: Annotated[
+        EngineOption, typer.Option("--engine", help="Processes of this machine, or Ray (the extra ray).")
+    ] = EngineOption.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            help="For --engine ray: a running cluster, auto for the one of this machine.",
+            show_default="a Ray of its own",
+        ),
+    ] = None,
     max_errors: Annotated[int, typer.Option("--max-errors", min=0, help="Stop at more bad records than this.")] = 1000,
     retries: Annotated[int, typer.Option("--retries", min=0, help="Try a shard that fails so often again.")] = 2,
     restart: Annotated[bool, typer.Option("--restart", help="Remove what another run has put into DIR, and begin anew.")] = False,
@@ -86,6 +106,7 @@ def command(
 
     Examples: trainer bulk scraped/ --out clean
     | trainer bulk crawl.jsonl.gz --out clean --to parquet --removed
+    | trainer bulk crawl/ --out clean --engine ray --address auto
     | trainer bulk s3://bucket/news --out s3://bucket/clean --workers 8
     | trainer bulk scraped/ --sample 200 --html review.html
     """  # fmt: skip
@@ -100,8 +121,8 @@ def command(
     if out is None:
         raise InputError("--out is missing", hint="Give --out DIR, or --html FILE.html to look before you run.")
     outcome = bulk(
-        inputs, out, model, to=to, removed=removed, workers=workers, max_errors=max_errors, retries=retries,
-        restart=restart, shard_bytes=shard_size, **options,
+        inputs, out, model, to=to, removed=removed, workers=workers, engine=engine.value, address=address,
+        max_errors=max_errors, retries=retries, restart=restart, shard_bytes=shard_size, **options,
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(outcome.stats, indent=1, ensure_ascii=False))
@@ -118,26 +139,39 @@ def bulk(
     *,
     to: str | None = None,
     workers: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     max_errors: int = 1000,
     retries: int = 2,
     restart: bool = False,
     **options: Any,
 ) -> Outcome:
-    """Run it in processes of this machine and return how it ended; `options` are those of `bulk.options.Options`.
+    """Run it and return how it ended; see `command`. `options` are those of `bulk.options.Options`.
 
     Raises:
         TrainerError: see `trainer.bulk.run.bulk`. KeyboardInterrupt: it was stopped, by SIGTERM too.
     """
     from trainer.bulk import run, writers
-    from trainer.bulk.local import LocalEngine
     from trainer.bulk.options import Options
 
     chosen = Options(to=writers.ending(to) if to else None, **options)
     with _stoppable(out), _progress() as tick:
-        engine = LocalEngine(workers)
+        chosen_engine = _engine(engine, workers, address)
         return run.bulk(
-            inputs, out, model, chosen, engine=engine, max_errors=max_errors, retries=retries, restart=restart, tick=tick
+            inputs, out, model, chosen, engine=chosen_engine, max_errors=max_errors, retries=retries, restart=restart, tick=tick
         )
+
+
+def _engine(name: str, workers: int | None, address: str | None) -> Engine:
+    if name == "ray":
+        from trainer.bulk.ray_engine import RayEngine
+
+        return RayEngine(workers, address)
+    if address is not None:
+        raise ConfigError("--address needs --engine ray", hint="Add it, or leave --address out.")
+    from trainer.bulk.local import LocalEngine
+
+    return LocalEngine(workers)
 
 
 @contextmanager
