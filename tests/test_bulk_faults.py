@@ -55,7 +55,9 @@ def test_killed_ten_times_a_run_completes_to_the_same_bytes(big, whole, folder, 
         finish(process)
         assert done(out) >= before
         before = done(out)
-        assert all(whole[name] == data for name, data in outputs(out).items() if not name.startswith("_")), "nothing is half-written"
+        assert all(whole[name] == data for name, data in outputs(out).items() if not name.startswith("_")), (
+            "nothing is half-written"
+        )
         _, alive = psutil.wait_procs(children, timeout=20)
         assert not alive, "no process outlives the one that started it"
         if before == len(whole):

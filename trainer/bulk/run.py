@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainer import artifact
-from trainer.bulk import manifest, shards, stats, storage
-from trainer.bulk.formats import FORMATS
+from trainer.bulk import formats, manifest, shards, stats, storage
+from trainer.bulk.inputs import find
 from trainer.bulk.options import Options
 from trainer.bulk.work import Engine, Fault, Job, ShardReport
 from trainer.errors import InputError
@@ -69,7 +70,8 @@ def bulk(
     target, places = storage.absolute(out), [storage.absolute(place) for place in inputs]
     folder = None if model is None else str(artifact.find(model).absolute())
     classifier = artifact.load(model)
-    sources = shards.find(places, FORMATS)
+    sources = find(places, target)
+    formats.check(sorted({source.kind for source in sources}), options)
     _check_apart(target, sources)
     with manifest.locked(target):
         manifest.clean(target)
@@ -130,6 +132,7 @@ class _Run:
             "shards": {"all": len(plan.shards), "done": len(plan.done), "before": before, "missing": len(plan.left())},
             "missing": [fault.reason for fault in self.missing],
             "errors": self.errors,
+            "skipped": dict(sorted(sum((Counter(report["skipped"]) for report in reports), Counter()).items())),
             **found,
             "bytes": {"read": done, "written": written},
             "throughput": {

@@ -1,0 +1,163 @@
+"""WARC files of crawlers, plain, gzip or zstd: web pages, and the texts of WET files; needs FastWARC (the extra `warc`).
+
+A file is one shard: it cannot be cut without reading it. Whatever is no web page is passed over and counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+from trainer.bulk import extractors, storage
+from trainer.bulk.extractors import EXTRACTORS
+from trainer.bulk.frames import Frame, frames
+from trainer.bulk.options import Options
+from trainer.bulk.packing import unpacked
+from trainer.bulk.payloads import PayloadError
+from trainer.bulk.payloads import unpacked as content_of
+from trainer.bulk.shards import BadRecord, Entry, File, Read, Shard, Skipped, Span, unchanged
+from trainer.errors import InputError, TrainerError
+
+_PAGES = ("text/html", "application/xhtml+xml")
+_PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_HTTP_HEADERS = 1 << 16  # bytes
+_MARGIN = 1 << 18  # bytes of headers and chunk sizes that a page may have around it
+
+
+def check(kind: str, options: Options) -> None:
+    """Refuse WARC files without FastWARC, and web pages without what reads them.
+
+    Raises:
+        TrainerError: it is not installed.
+    """
+    if find_spec("fastwarc") is None:
+        hint = "Install it: pip install 'paragraph-trainer[warc]'"
+        raise TrainerError("reading WARC files needs FastWARC, which is not installed", hint=hint)
+    if ".wet" not in kind:
+        extractors.check(options.extractor)
+
+
+def spans(file: File, _: int) -> list[Span]:
+    """Return the whole file."""
+    return [Span(0, file.size, file.size)]
+
+
+def read(shard: Shard, options: Options) -> Iterator[Read]:
+    """Yield the pages and texts of the file, numbered as its records.
+
+    Raises:
+        ShardError: the file has changed since the run was planned. OSError, EOFError: it cannot be read, or is cut short.
+    """
+    place = unchanged(shard.file)
+    with storage.open_input(place) as raw, unpacked(raw, shard.kind) as file:
+        for number, frame in enumerate(frames(file, options.max_record + _MARGIN), 1):
+            try:
+                if isinstance(frame, str):
+                    raise PayloadError(frame)
+                found = _record(frame, options)
+            except (PayloadError, InputError) as error:
+                yield BadRecord(place, number, error.cause if isinstance(error, InputError) else str(error))
+            else:
+                yield Skipped(found) if isinstance(found, str) else Entry(place, number, found)
+
+
+def _record(frame: Frame, options: Options) -> dict[str, Any] | str:
+    """Return the page or text of a record, or why it has none.
+
+    Raises:
+        PayloadError: it is damaged, or too large. InputError: the extractor refuses it.
+    """
+    from fastwarc.warc import WarcRecord
+
+    record = WarcRecord.from_bytes(_with_crlf(frame.headers) + _http_with_crlf(frame.block))
+    kind = str(record.headers.get("WARC-Type") or "no type").lower()
+    if kind not in ("response", "resource", "conversion"):
+        return kind
+    if record.headers.get("WARC-Truncated"):
+        return "cut short by the crawler"
+    encodings = charset = ""
+    media, _, parameters = (record.headers.get("Content-Type") or "").partition(";")
+    if kind == "response":
+        if not frame.block.startswith(b"HTTP/"):
+            return "not HTTP"
+        status, media, encodings, parameters = _response(record)
+        if status != 200:
+            return f"status {status or 'unknown'}"
+    media = (media or record.headers.get("WARC-Identified-Payload-Type") or "").strip().lower()
+    text = kind == "conversion" and media == "text/plain"
+    if media and media not in _PAGES and not text:
+        return "not HTML"
+    if frame.length > len(frame.block):
+        raise PayloadError(f"is longer than {options.max_record:,} bytes (--max-record)")
+    content = content_of(_content(record), encodings, options.max_record)
+    if not media and not _PAGE.match(content[:1000]):
+        return "not HTML"
+    if text:
+        fields: dict[str, Any] = {"text": _text(content)}
+    else:
+        found = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", parameters, re.IGNORECASE)
+        charset = found.group(1) if found else ""
+        fields = EXTRACTORS[options.extractor](content, charset)
+    return {**fields, **_origin(record)} if any(fields.values()) else "no text"
+
+
+def _response(record: Any) -> tuple[int | None, str, str, str]:
+    """Return status, media type and its parameters, and content encoding."""
+    record.is_http = True
+    try:
+        record.parse_http(auto_decode="transfer", max_header_len=_HTTP_HEADERS)
+    except OSError as error:
+        raise PayloadError(f"has damaged HTTP headers ({error})") from None
+    headers = record.http_headers
+    media, _, parameters = (headers.get("Content-Type") or "").partition(";")
+    return headers.status_code, media, headers.get("Content-Encoding") or "", parameters
+
+
+def _content(record: Any) -> bytes:
+    try:
+        return bytes(record.reader.read())
+    except OSError as error:
+        raise PayloadError(f"has chunks that cannot be put together ({error})") from None
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PayloadError(f"is not UTF-8 (byte {error.start} of its text)") from None
+
+
+def _origin(record: Any) -> dict[str, str]:
+    """Return where a page is from: id, URL, date, site."""
+    url = _bare(record.headers.get("WARC-Target-URI"))
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # of a URL with a bad bracket
+        host = ""
+    found = {
+        "id": _bare(record.headers.get("WARC-Record-ID")) or url,
+        "url": url,
+        "date": record.headers.get("WARC-Date"),
+        "site": host.removeprefix("www."),
+        "language": record.headers.get("WARC-Identified-Content-Language"),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _bare(value: str | None) -> str:
+    return (value or "").strip().removeprefix("<").removesuffix(">")
+
+
+def _with_crlf(headers: bytes) -> bytes:
+    return headers.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def _http_with_crlf(block: bytes) -> bytes:
+    """Return a block whose HTTP headers end their lines as they must."""
+    if not block.startswith(b"HTTP/") or block[: block.find(b"\n") + 1].endswith(b"\r\n"):
+        return block
+    headers, blank, content = block.partition(b"\n\n")
+    return _with_crlf(headers + blank) + content
