@@ -44,6 +44,8 @@ def read(shard: Shard, options: Options) -> Iterator[Read]:
         if size < shard.file.size:
             raise ShardError(f"has shrunk from {shard.file.size:,} to {size:,} bytes since the run was planned", where=place)
         raw.seek(max(shard.start - 1, 0))
+        if not shard.file.size:  # which zstd's reader takes for a damaged file
+            return
         bounded = io.BufferedReader(_Bounded(raw, shard.file.size), _CHUNK)
         with unpacked(bounded, shard.kind) as file:
             packed = shard.kind != ".jsonl"

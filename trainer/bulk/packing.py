@@ -6,7 +6,7 @@ import gzip
 import io
 import struct
 import sys
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -19,7 +19,7 @@ _MOST_DICTIONARY = 8 << 20  # bytes
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
-def unpacked(file: io.BufferedReader, kind: str) -> BinaryIO:
+def unpacked(file: io.BufferedReader[Any], kind: str) -> BinaryIO:
     """Return what is in a file whose name ends in `kind`; the file itself where it is not packed.
 
     A zstd file may begin with the dictionary it needs, as in https://iipc.github.io/warc-specifications/specifications/warc-zstd/.
@@ -31,7 +31,7 @@ def unpacked(file: io.BufferedReader, kind: str) -> BinaryIO:
     return cast("BinaryIO", file)
 
 
-def _dictionary(file: io.BufferedReader) -> zstd.ZstdDict | None:
+def _dictionary(file: io.BufferedReader[Any]) -> zstd.ZstdDict | None:
     magic, size = struct.unpack("<II", file.peek(8)[:8].ljust(8, b"\0"))
     if magic != _DICTIONARY or size > _MOST_DICTIONARY:
         return None

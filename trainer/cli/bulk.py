@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trainer.bulk.run import Outcome, Tick
 
 NAME = "bulk"
+_SECONDS = 60.0  # that the rate is of
 
 
 class Extractor(StrEnum):
@@ -91,14 +92,14 @@ def command(
     | trainer bulk s3://bucket/news --out s3://bucket/clean --workers 8
     """  # fmt: skip
     outcome = bulk(
-        inputs, out, model, to=to, extractor=extractor.value, removed=removed, workers=workers, max_errors=max_errors, retries=retries,
-        restart=restart, max_record=max_record, shard_bytes=shard_size, wrap=wrap.value, allow_empty=allow_empty or None,
-        max_removed_share=max_removed_share,
+        inputs, out, model, to=to, removed=removed, extractor=extractor.value, workers=workers, max_errors=max_errors,
+        retries=retries, restart=restart, max_record=max_record, shard_bytes=shard_size, wrap=wrap.value,
+        allow_empty=allow_empty or None, max_removed_share=max_removed_share,
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(outcome.stats, indent=1, ensure_ascii=False))
     say(_line(outcome))
-    if outcome.left:
+    if outcome.missing:
         say(_missing(outcome, out))
         raise typer.Exit(1)
 
@@ -155,7 +156,8 @@ def _progress() -> Iterator[Tick]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("filtering"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=STDERR, transient=True, disable=not STDERR.is_terminal) as bar:
+    silent = not STDERR.is_terminal
+    with Progress(*columns, console=STDERR, transient=True, disable=silent, speed_estimate_period=_SECONDS) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -176,8 +178,7 @@ def _line(outcome: Outcome) -> str:
 
 def _missing(outcome: Outcome, out: str) -> str:
     """Return one line: which shards are missing, why, and what to do."""
-    first = outcome.missing[-1]
-    others = f" (and {len(outcome.missing) - 1} more, see {out}/_stats.json)" if len(outcome.missing) > 1 else ""
-    reason = first.reason.rstrip(".")
-    missing = f"{outcome.left:,} of {outcome.shards:,} shards missing"
-    return f"trainer: {missing}: {reason}{others}. The same command goes on with them."
+    last = outcome.missing[-1]
+    others = f" (and {len(outcome.missing) - 1:,} more, see {out}/_stats.json)" if len(outcome.missing) > 1 else ""
+    again = "" if last.stop else " The same command tries again what is missing."
+    return f"trainer: {outcome.left:,} of {outcome.shards:,} shards missing: {last.reason.rstrip('.')}{others}.{again}"
