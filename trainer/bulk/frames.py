@@ -14,6 +14,7 @@ _LINE = 1 << 16
 _HEADERS = 1 << 16  # bytes of a record's headers
 _CHUNK = 1 << 20
 _VERSION = re.compile(rb"WARC/[01]\.\d+\s*$")
+_CUT = frozenset(version[:size] for version in (b"WARC/1.0\r", b"WARC/1.1\r") for size in range(1, 10))
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _NEXT = re.compile(rb"\r?\n\r?\nWARC/[01]\.\d+\r?\n")
 
@@ -38,6 +39,8 @@ def frames(file: BinaryIO, most: int) -> Iterator[Frame | str]:
     stream = _Stream(file)
     line = stream.next_line()
     while line:
+        if line in _CUT:
+            raise EOFError("it ends within a record")
         if not _VERSION.match(line):
             yield "is no WARC record"
             line = stream.next_version()
@@ -120,7 +123,7 @@ class _Stream:
         size = len(line)
         while line.strip():
             line = self.readline()
-            if not line:
+            if len(line) < _LINE and not line.endswith(b"\n"):
                 raise EOFError("it ends within the headers of a record")
             size += len(line)
             if size > _HEADERS:

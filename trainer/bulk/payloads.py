@@ -18,7 +18,7 @@ class PayloadError(ValueError):
     """Content that cannot be unpacked, or is too large; says which."""
 
 
-def unpacked(content: bytes, encodings: str, most: int) -> bytes:
+def content_of(content: bytes, encodings: str, most: int) -> bytes:
     """Return the content without what `Content-Encoding` lists; content that is plainly a web page is one already.
 
     Args:
@@ -28,7 +28,7 @@ def unpacked(content: bytes, encodings: str, most: int) -> bytes:
         PayloadError: it is damaged, cut short, of an unknown encoding, or larger than `most`.
     """
     for name in reversed([part.strip().lower() for part in encodings.split(",")]):
-        if _HTML.match(content[:100]):  # many who store responses unpack them, and leave the header
+        if looks_like_page(content):  # many who store responses unpack them, and leave the header
             break
         if name in ("gzip", "x-gzip", "deflate"):
             content = _zlib(content, most)
@@ -41,6 +41,11 @@ def unpacked(content: bytes, encodings: str, most: int) -> bytes:
     if len(content) > most:
         raise PayloadError(f"is longer than {most:,} bytes (--max-record)")
     return content
+
+
+def looks_like_page(content: bytes) -> bool:
+    """Return whether it begins as HTML does."""
+    return bool(_HTML.match(content[:100]))
 
 
 def _zlib(content: bytes, most: int) -> bytes:

@@ -16,13 +16,14 @@ from trainer.bulk.extractors import EXTRACTORS
 from trainer.bulk.frames import Frame, frames
 from trainer.bulk.options import Options
 from trainer.bulk.packing import unpacked
-from trainer.bulk.payloads import PayloadError
-from trainer.bulk.payloads import unpacked as content_of
+from trainer.bulk.payloads import PayloadError, content_of, looks_like_page
 from trainer.bulk.shards import BadRecord, Entry, File, Read, Shard, Skipped, Span, unchanged
 from trainer.errors import InputError, TrainerError
 
 _PAGES = ("text/html", "application/xhtml+xml")
 _PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_TEXT = ("conversion", "text/plain")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _HTTP_HEADERS = 1 << 16  # bytes
 _MARGIN = 1 << 18  # bytes of headers and chunk sizes that a page may have around it
 
@@ -70,57 +71,62 @@ def _record(frame: Frame, options: Options) -> dict[str, Any] | str:
     Raises:
         PayloadError: it is damaged, or too large. InputError: the extractor refuses it.
     """
-    from fastwarc.warc import WarcRecord
-
-    record = WarcRecord.from_bytes(_with_crlf(frame.headers) + _http_with_crlf(frame.block))
+    record, content = _parsed(frame)
     kind = str(record.headers.get("WARC-Type") or "no type").lower()
     if kind not in ("response", "resource", "conversion"):
         return kind
     if record.headers.get("WARC-Truncated"):
         return "cut short by the crawler"
-    encodings = charset = ""
-    media, _, parameters = (record.headers.get("Content-Type") or "").partition(";")
+    named = record.headers.get("Content-Type") or ""
+    encodings = ""
     if kind == "response":
-        if not frame.block.startswith(b"HTTP/"):
+        headers = record.http_headers
+        if headers is None:
             return "not HTTP"
-        status, media, encodings, parameters = _response(record)
-        if status != 200:
-            return f"status {status or 'unknown'}"
-    media = (media or record.headers.get("WARC-Identified-Payload-Type") or "").strip().lower()
-    text = kind == "conversion" and media == "text/plain"
-    if media and media not in _PAGES and not text:
+        if headers.status_code != 200:
+            return f"status {headers.status_code or 'unknown'}"
+        named, encodings = headers.get("Content-Type") or "", headers.get("Content-Encoding") or ""
+    media, _, parameters = (named or record.headers.get("WARC-Identified-Payload-Type") or "").partition(";")
+    media = media.strip().lower()
+    if media and media not in _PAGES and (kind, media) != _TEXT:
         return "not HTML"
     if frame.length > len(frame.block):
         raise PayloadError(f"is longer than {options.max_record:,} bytes (--max-record)")
-    content = content_of(_content(record), encodings, options.max_record)
+    content = content_of(content, encodings, options.max_record)
     if not media and not _PAGE.match(content[:1000]):
         return "not HTML"
-    if text:
+    if (kind, media) == _TEXT:
         fields: dict[str, Any] = {"text": _text(content)}
     else:
-        found = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", parameters, re.IGNORECASE)
-        charset = found.group(1) if found else ""
-        fields = EXTRACTORS[options.extractor](content, charset)
+        charset = _CHARSET.search(parameters)
+        fields = EXTRACTORS[options.extractor](content, charset.group(1) if charset else "")
     return {**fields, **_origin(record)} if any(fields.values()) else "no text"
 
 
-def _response(record: Any) -> tuple[int | None, str, str, str]:
-    """Return status, media type and its parameters, and content encoding."""
-    record.is_http = True
-    try:
-        record.parse_http(auto_decode="transfer", max_header_len=_HTTP_HEADERS)
-    except OSError as error:
-        raise PayloadError(f"has damaged HTTP headers ({error})") from None
-    headers = record.http_headers
-    media, _, parameters = (headers.get("Content-Type") or "").partition(";")
-    return headers.status_code, media, headers.get("Content-Encoding") or "", parameters
+def _parsed(frame: Frame) -> tuple[Any, bytes]:
+    """Return FastWARC's record and its content, the chunks of HTTP put together.
 
+    Raises:
+        PayloadError: these or the headers of HTTP are damaged.
+    """
+    from fastwarc.warc import WarcRecord
 
-def _content(record: Any) -> bytes:
-    try:
-        return bytes(record.reader.read())
-    except OSError as error:
-        raise PayloadError(f"has chunks that cannot be put together ({error})") from None
+    block = _http_with_crlf(frame.block)
+    reason = ""
+    for chunks in ("transfer", "none"):
+        record = WarcRecord.from_bytes(_with_crlf(frame.headers) + block)
+        if not block.startswith(b"HTTP/"):
+            return record, block
+        record.is_http = True
+        try:
+            record.parse_http(auto_decode=chunks, max_header_len=_HTTP_HEADERS)
+            content = record.reader.read()
+        except OSError as error:
+            reason = str(error)
+        else:  # many who store responses put the chunks together, and leave the header
+            if chunks == "transfer" or looks_like_page(content):
+                return record, content
+    raise PayloadError(f"has damaged HTTP headers or chunks ({reason[:80]})")
 
 
 def _text(content: bytes) -> str:
