@@ -50,7 +50,9 @@ def _sources(place: str, out: str) -> list[Source]:
     ]
     if sources:
         return sources
-    if found and base != place and not _is_pattern(place):
+    if _is_pattern(place):
+        raise InputError(f"matches no files ending in {', '.join(FORMATS)}", where=place, hint="Is it in quotes?")
+    if base != place:
         raise InputError(f"cannot tell the format; names end in {', '.join(FORMATS)}", where=place)
     raise InputError(f"no files ending in {', '.join(FORMATS)}", where=place)
 
@@ -103,7 +105,7 @@ def _check(place: str) -> None:
     if place.rpartition("/")[2] == "-":
         raise InputError("standard input cannot be cut into shards", hint="Filter it with trainer filter - , or give a file.")
     if storage.is_url(place) and "@" in place.partition("://")[2].partition("/")[0] and place.startswith("http"):
-        raise InputError("a URL with a password would be stored with the run", hint="Put what is to be secret elsewhere.")
+        raise InputError("a URL with a password would be stored with the run", hint="Fetch the file before.")
 
 
 def _is_pattern(place: str) -> bool:
@@ -116,4 +118,4 @@ def _kind(name: str) -> str | None:
 
 def _inside(name: str) -> str:
     """Return a name that stays in the output folder, whatever an object store calls its files."""
-    return "/".join("_" if part in ("", ".", "..") else part for part in name.split("/"))
+    return "/".join(part or "_" for part in name.split("/"))

@@ -128,8 +128,8 @@ def cut(sources: Sequence[Source], size: int) -> list[Shard]:
             names = _free([f"{stem}-{part:05}" if len(spans) > 1 else stem for part in range(len(spans))], taken)
             for part, (span, name) in enumerate(zip(spans, names, strict=True)):
                 shards.append(Shard(len(shards), source.kind, (source.file,), *span, name, part, len(spans)))
-    for many in dict.fromkeys(formats.FORMATS[source.kind].many for source in sources):
-        runs = _runs([source for source in sources if many and formats.FORMATS[source.kind].many == many], size)
+    for many in dict.fromkeys(form.many for form in formats.FORMATS.values() if form.many):
+        runs = _runs([source for source in sources if formats.FORMATS[source.kind].many == many], size)
         for number, run in enumerate(runs):
             files = tuple(source.file for source in run)
             weight = sum(file.size for file in files)

@@ -36,7 +36,7 @@ def is_url(place: str) -> bool:
 
 def absolute(place: str | Path) -> str:
     """Return a path that other processes understand too, or the URL without a slash at its end."""
-    return str(place).rstrip("/") if is_url(str(place)) else str(Path(place).absolute())
+    return str(place).rstrip("/") if is_url(str(place)) else os.path.abspath(place)  # noqa: PTH100 (links stay)
 
 
 def join(folder: str, *parts: str) -> str:
