@@ -33,6 +33,7 @@ def trafilatura(page: bytes, charset: str = "") -> dict[str, Any]:
     from trainer.integrations.trafilatura import article
 
     found = article(pages.decode(page, charset)) or {}
+    found.pop("filedate", None)  # today's
     if "date" in found:
         found["published"] = found.pop("date")
     return found if found.get("text") else {}

@@ -239,7 +239,8 @@ def remove_folder(place: str) -> None:
 def _publish(temporary: Path, place: str) -> None:
     if is_url(place):
         fs, path = _remote(place)
-        fs.makedirs(fs._parent(path), exist_ok=True)
+        if not _puts_whole(fs) or "memory" in _protocols(fs):  # on an object store that would make a bucket
+            fs.makedirs(fs._parent(path), exist_ok=True)
         if "file" in _protocols(fs) or not _puts_whole(fs):
             fs.put_file(str(temporary), f"{path}.part")
             fs.mv(f"{path}.part", path)

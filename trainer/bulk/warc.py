@@ -100,7 +100,8 @@ def _record(frame: Frame, options: Options) -> dict[str, Any] | str:
     else:
         charset = _CHARSET.search(parameters)
         fields = EXTRACTORS[options.extractor](content, charset.group(1) if charset else "")
-    return {**fields, **_origin(record)} if any(fields.values()) else "no text"
+    origin = _origin(record)
+    return {**origin, **{name: fields[name] for name in fields if name not in origin}} if any(fields.values()) else "no text"
 
 
 def _parsed(frame: Frame) -> tuple[Any, bytes]:
