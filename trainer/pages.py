@@ -24,12 +24,15 @@ _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"\w")
 
 
-def blocks(html: bytes | str) -> list[str]:
+def blocks(html: bytes | str, charset: str = "") -> list[str]:
     """Return the text of each visible block (paragraph, heading, list item, table cell …) in reading order.
 
     White space is collapsed. Left out are blocks without a letter or digit, scripts, the choices of forms, what the page itself
     marks as hidden, and what follows `</html>` or nests deeper than `MAX_DEPTH`. Anything gives a list: what is not HTML is
     taken as text. Nothing is fetched, and no entities but HTML's own are expanded.
+
+    Args:
+        charset: what the response's header says of bytes, see `decode`.
 
     Raises:
         InputError: `html` is neither bytes nor text, or larger than `MAX_PAGE`.
@@ -44,7 +47,7 @@ def blocks(html: bytes | str) -> list[str]:
         raise InputError(f"expected a page as bytes or text, got {type(html).__name__}", hint="Pass the body of a response.")
     if len(html) > MAX_PAGE:
         raise InputError(f"a page of {len(html):,} bytes; the most is {MAX_PAGE:,}", hint="Is it a web page?")
-    text = _DECLARATION.sub("", decode(html) if isinstance(html, bytes) else html, count=1)
+    text = _DECLARATION.sub("", decode(html, charset) if isinstance(html, bytes) else html, count=1)
     target = _Blocks()
     # Events instead of a tree: a tree takes quadratic time over the attributes of an element.
     parser = etree.HTMLParser(target=target, encoding="utf-8", no_network=True, huge_tree=False)
@@ -56,10 +59,19 @@ def blocks(html: bytes | str) -> list[str]:
     return target.found
 
 
-def decode(page: bytes) -> str:
-    """Return the characters of a page: UTF-8 if it is that, else in the encoding it names, else Windows-1252 or Latin-1."""
+def decode(page: bytes, charset: str = "") -> str:
+    """Return the characters of a page: UTF-8 if it is that, else in the encoding that is named, else Windows-1252 or Latin-1.
+
+    Args:
+        charset: what the response's header names; it goes before what the page itself names.
+    """
     named = _CHARSET.search(page[:_CHARSET_WITHIN])
-    for encoding in ("utf-8", named.group(1).decode() if named else "", "cp1252"):
+    encodings = ["utf-8", charset, named.group(1).decode() if named else "", "cp1252"]
+    if page.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings.insert(0, "utf-16")
+    elif b"\0" in page or b"\x1b" in page:  # UTF-16, ISO 2022: made of bytes that would do as UTF-8
+        encodings.insert(0, charset)
+    for encoding in encodings:
         try:
             if encoding and codecs.lookup(encoding).name not in _NOT_OF_PAGES:
                 return page.decode(encoding)

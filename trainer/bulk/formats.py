@@ -3,7 +3,11 @@
 A format is a module with two functions:
 
     spans(file: File, size: int) -> list[Span]                         how to cut a file into parts of about `size` bytes
-    read(shard: Shard, options: Options) -> Iterator[Entry | BadRecord | End]   the records of a shard, in order
+    read(shard: Shard, options: Options) -> Iterator[Read]             the records of a shard, in order
+
+and, where it needs more than the extra `bulk` brings,
+
+    check(kind: str, options: Options) -> None                         raises TrainerError where that is not installed
 
 and, where records come as rows of tables, with the schema of these:
 
@@ -16,21 +20,21 @@ them larger than `options.max_record` bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from trainer.bulk.options import Options
-    from trainer.bulk.shards import BadRecord, End, Entry, File, Shard, Span
+    from trainer.bulk.shards import File, Read, Shard, Span
 
 
 class Format(NamedTuple):
-    """Where a format is read, the ending of what is written by default, and whether a shard takes many files."""
+    """Where a format is read, the ending of what is written by default, and what shards of many files are called."""
 
     module: str
     writes: str
-    many: bool = False
+    many: str = ""
 
 
 FORMATS: dict[str, Format] = {
@@ -38,6 +42,16 @@ FORMATS: dict[str, Format] = {
     ".jsonl.gz": Format("trainer.bulk.json_lines", ".jsonl.gz"),
     ".jsonl.zst": Format("trainer.bulk.json_lines", ".jsonl.zst"),
     ".parquet": Format("trainer.bulk.parquet", ".parquet"),
+    ".arrow": Format("trainer.bulk.arrow", ".parquet"),
+    ".txt": Format("trainer.bulk.texts", ".jsonl", many="texts"),
+    ".html": Format("trainer.bulk.texts", ".jsonl", many="pages"),
+    ".htm": Format("trainer.bulk.texts", ".jsonl", many="pages"),
+    **{f".warc{packing}": Format("trainer.bulk.warc", f".jsonl{packing}") for packing in ("", ".gz", ".zst")},
+    **{
+        f"{name}{packing}": Format("trainer.bulk.warc", f".jsonl{packing}")
+        for name in (".wet", ".warc.wet")
+        for packing in ("", ".gz")
+    },
 }
 
 
@@ -47,10 +61,22 @@ def spans(kind: str, file: File, size: int) -> list[Span]:
     return found
 
 
-def read(shard: Shard, options: Options) -> Iterator[Entry | BadRecord | End]:
+def read(shard: Shard, options: Options) -> Iterator[Read]:
     """Yield the records of a shard."""
-    found: Iterator[Entry | BadRecord | End] = import_module(FORMATS[shard.kind].module).read(shard, options)
+    found: Iterator[Read] = import_module(FORMATS[shard.kind].module).read(shard, options)
     return found
+
+
+def check(kinds: Iterable[str], options: Options) -> None:
+    """Refuse kinds of input that cannot be read here.
+
+    Raises:
+        TrainerError: what they need is not installed.
+    """
+    for kind in kinds:
+        module = import_module(FORMATS[kind].module)
+        if hasattr(module, "check"):
+            module.check(kind, options)
 
 
 def schema(shard: Shard) -> Any:

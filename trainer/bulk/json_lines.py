@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import math
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import msgspec
 
 from trainer.bulk import storage
 from trainer.bulk.options import Options
-from trainer.bulk.shards import BadRecord, End, Entry, File, Shard, ShardError, Span
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from trainer.bulk.packing import unpacked
+from trainer.bulk.shards import BadRecord, End, Entry, File, Read, Shard, ShardError, Span
 
 _KNOWN = ("id", "url", "site", "text", "paragraphs")  # what is read of a record; all else passes through as it stands
 _BOM = b"\xef\xbb\xbf"
@@ -36,7 +30,7 @@ def spans(file: File, size: int) -> list[Span]:
     return [Span(start, end, end - start) for start, end in pairwise(cuts)]
 
 
-def read(shard: Shard, options: Options) -> Iterator[Entry | BadRecord | End]:
+def read(shard: Shard, options: Options) -> Iterator[Read]:
     """Yield the records that begin between start and end; lines are counted from there.
 
     Of a file that has grown meanwhile, what was there when the run was planned is read.
@@ -50,11 +44,11 @@ def read(shard: Shard, options: Options) -> Iterator[Entry | BadRecord | End]:
         if size < shard.file.size:
             raise ShardError(f"has shrunk from {shard.file.size:,} to {size:,} bytes since the run was planned", where=place)
         raw.seek(max(shard.start - 1, 0))
-        bounded = cast("BinaryIO", io.BufferedReader(_Bounded(raw, shard.file.size), _CHUNK))
         if not shard.file.size:  # which zstd's reader takes for a damaged file
             return
-        with _unpacked(bounded, shard.kind) as file:
-            packed = file is not bounded
+        bounded = io.BufferedReader(_Bounded(raw, shard.file.size), _CHUNK)
+        with unpacked(bounded, shard.kind) as file:
+            packed = shard.kind != ".jsonl"
             begin = shard.start and shard.start - 1 + _skip_line(file)  # the line before may reach into this part
             number = 0
             for number, at, line in _lines(file, begin, None if packed else shard.end, options.max_record):
@@ -128,14 +122,6 @@ def _skip_line(file: BinaryIO) -> int:
         if part.endswith(b"\n"):
             break
     return size
-
-
-def _unpacked(file: BinaryIO, kind: str) -> BinaryIO:
-    if kind.endswith(".gz"):
-        return cast("BinaryIO", gzip.GzipFile(fileobj=file, mode="rb"))
-    if kind.endswith(".zst"):
-        return cast("BinaryIO", io.BufferedReader(zstd.ZstdFile(file, "rb"), _CHUNK))
-    return file
 
 
 class _Bounded(io.RawIOBase):

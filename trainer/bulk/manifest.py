@@ -22,7 +22,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from trainer import __version__
-from trainer.bulk import storage
+from trainer.bulk import storage, text_files
 from trainer.bulk.formats import FORMATS
 from trainer.bulk.options import Options
 from trainer.bulk.shards import File, Shard, Source
@@ -44,11 +44,14 @@ def scratch(out: str) -> str | None:
 
 
 def output_names(shard: Shard, options: Options) -> dict[str, str]:
-    """Return the files of a shard relative to the output folder: kept, errors, and removed if asked for."""
+    """Return the files of a shard relative to the output folder: kept, errors, and removed if asked for.
+
+    A folder of texts goes by the name of a file that is none, see `text_files`.
+    """
     ending = options.to or FORMATS[shard.kind].writes
     names = {"kept": f"{shard.name}{ending}", "errors": f"{ERRORS}/{shard.name}.jsonl"}
     if options.removed:
-        names["removed"] = f"{REMOVED}/{shard.name}{ending}"
+        names["removed"] = f"{REMOVED}/{shard.name}{'.jsonl' if ending == text_files.SUFFIX else ending}"
     return names
 
 
@@ -235,7 +238,9 @@ def _clear(out: str, plan: Mapping[str, Any]) -> None:
     """Remove what runs have made, the plan last, so that a run that is stopped meanwhile does not go on from half of it."""
     options = options_of(plan["settings"])
     for shard in map(_shard, plan["shards"]):
-        storage.remove(storage.join(out, output_names(shard, options)["kept"]))
+        kept = output_names(shard, options)["kept"]
+        for name in text_files.places(shard) if kept.endswith(text_files.SUFFIX) else [kept]:
+            (storage.remove_folder if name.endswith("/") else storage.remove)(storage.join(out, name.rstrip("/")))
     for folder in (DONE, ERRORS, REMOVED):
         storage.remove_folder(storage.join(out, folder))
     for name in (STATS, RUN):
@@ -251,5 +256,5 @@ def _source(item: Sequence[Any]) -> Source:
 
 
 def _shard(item: Sequence[Any]) -> Shard:
-    number, kind, files, *rest = item
-    return Shard(number, kind, tuple(File(*file) for file in files), *rest)
+    number, kind, files, *rest, names = item
+    return Shard(number, kind, tuple(File(*file) for file in files), *rest)._replace(names=tuple(names))

@@ -15,11 +15,12 @@ class Options(NamedTuple):
     """Options of a run; another run into the same folder needs the same ones.
 
     Attributes:
-        to: ending of the outputs, a key of `writers.WRITERS`; None for what the input's format says.
+        to: ending of the outputs, one of `writers.ENDINGS`; None for what the input's format says.
         removed: removed paragraphs go to files of their own, and are not in the records.
         wrap, allow_empty, max_removed_share: see `Classifier.filter`.
         max_record: bytes of a record; a larger one is a bad record, and so is one of more than MAX_PARAGRAPHS.
         shard_bytes: of input, where a file can be cut.
+        extractor: what makes articles of web pages: see `extractors.EXTRACTORS`.
     """
 
     to: str | None = None
@@ -29,3 +30,4 @@ class Options(NamedTuple):
     max_removed_share: float | None = None
     max_record: int = MAX_RECORD
     shard_bytes: int = SHARD_BYTES
+    extractor: str = "blocks"

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from trainer.bulk import storage
 from trainer.bulk.options import Options
-from trainer.bulk.shards import BadRecord, End, Entry, File, Shard, ShardError, Span
+from trainer.bulk.shards import Entry, File, Read, Shard, Span, unchanged
 from trainer.bulk.tables import rows
 from trainer.errors import InputError
 
@@ -47,15 +47,14 @@ def spans(file: File, size: int) -> list[Span]:
     return [*found, Span(start, len(weights), weight)]
 
 
-def read(shard: Shard, _: Options) -> Iterator[Entry | BadRecord | End]:
+def read(shard: Shard, _: Options) -> Iterator[Read]:
     """Yield the rows of the shard's row groups; lines are rows of the file.
 
     Raises:
         ShardError: the file has changed since the run was planned. pyarrow.ArrowException, OSError: it is damaged.
     """
     file = shard.file
-    if File(file.place, *storage.stat(file.place)) != file:
-        raise ShardError("has changed since the run was planned", where=file.place, hint="Begin anew with --restart.")
+    unchanged(file)
     with (
         storage.open_input(file.place) as raw,
         pq.ParquetFile(raw, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True) as parquet,

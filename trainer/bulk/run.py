@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainer import artifact
-from trainer.bulk import manifest, shards, stats, storage
-from trainer.bulk.formats import FORMATS
+from trainer.bulk import formats, manifest, shards, stats, storage
+from trainer.bulk.inputs import find
 from trainer.bulk.options import Options
 from trainer.bulk.work import Engine, Fault, Job, ShardReport, too_many_errors
 from trainer.errors import InputError
@@ -71,7 +72,8 @@ def bulk(
     target, places = storage.absolute(out), [storage.absolute(place) for place in inputs]
     folder = None if model is None else str(artifact.find(model).absolute())
     classifier = artifact.load(model)
-    sources = shards.find(places, FORMATS)
+    sources = find(places, target)
+    formats.check(sorted({source.kind for source in sources}), options)
     _check_apart(target, sources)
     manifest.check_free(target)
     with manifest.locked(target):
@@ -136,6 +138,7 @@ class _Run:
             "shards": {"all": len(plan.shards), "done": len(plan.done), "before": before, "missing": len(plan.left())},
             "missing": [fault.reason for fault in self.missing],
             "errors": self.errors,
+            "skipped": dict(sorted(sum((Counter(report["skipped"]) for report in reports), Counter()).items())),
             **found,
             "bytes": {"read": done, "written": written},
             "throughput": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from trainer.bulk import storage
 from trainer.errors import InputError
 
 SHARD_BYTES = 64 << 20  # of input, where a file can be cut
+MOST_FILES = 500  # small ones in a shard
 
 
 class File(NamedTuple):
@@ -40,6 +40,7 @@ class Shard(NamedTuple):
     """What one job reads and what its output is called.
 
     Attributes:
+        names: of each of many files, unique in the run, relative, without suffix.
         number: its place in the run, from 0. kind: a key of `formats.FORMATS`. files: one, or many small ones.
         start, end: see `Span`; of the only file. weight: bytes of input. name: of the output, relative, without suffix.
         part, parts: which part of the file this is, from 0, and how many there are.
@@ -54,6 +55,7 @@ class Shard(NamedTuple):
     name: str
     part: int = 0
     parts: int = 1
+    names: tuple[str, ...] = ()
 
     @property
     def file(self) -> File:
@@ -68,7 +70,7 @@ class Entry(NamedTuple):
     """
 
     file: str
-    line: int
+    line: int | None
     record: Mapping[str, Any]
     host: str | None = None
     byte: int | None = None
@@ -83,48 +85,34 @@ class BadRecord(NamedTuple):
     byte: int | None = None
 
 
+class Skipped(NamedTuple):
+    """A record that is no article, and why; it is counted."""
+
+    reason: str
+
+
 class End(NamedTuple):
     """The last that is read of a part of a file: how many lines it has, blank ones included."""
 
     lines: int
 
 
+Read = Entry | BadRecord | Skipped | End
+
+
 class ShardError(InputError):
     """A shard that cannot be read: damaged, cut short, or changed since the run was planned."""
 
 
-def find(inputs: Sequence[str], kinds: Mapping[str, Any]) -> list[Source]:
-    """Return the files of paths, folders and URLs in order, each with its kind.
-
-    Args:
-        inputs: absolute; a folder stands for the files in it, at any depth, that end in one of `kinds`, but none that begins
-            with `.` or `_`.
+def unchanged(file: File) -> str:
+    """Return the place of a file that is as it was when the run was planned.
 
     Raises:
-        InputError: there is nothing there, or its name has no known ending.
+        ShardError: it is not.
     """
-    sources = []
-    for place in inputs:
-        if storage.is_folder(place):
-            found = storage.walk(place)
-            within = [
-                Source(File(storage.join(place, name), *at), name, kind)
-                for name, at in found.items()
-                if (kind := _kind(name, kinds))
-            ]
-            if not within:
-                raise InputError(f"no files ending in {', '.join(kinds)}", where=place)
-            sources += within
-        else:
-            name = place.rpartition("/")[2]
-            at, kind = storage.stat(place), _kind(name, kinds)
-            if kind is None:
-                raise InputError(f"cannot tell the format; names end in {', '.join(kinds)}", where=place)
-            sources.append(Source(File(place, *at), name, kind))
-    for place, times in Counter(source.file.place for source in sources).items():
-        if times > 1:
-            raise InputError("is given twice", where=place)
-    return sources
+    if File(file.place, *storage.stat(file.place)) != file:
+        raise ShardError("has changed since the run was planned", where=file.place, hint="Begin anew with --restart.")
+    return file.place
 
 
 def cut(sources: Sequence[Source], size: int) -> list[Shard]:
@@ -133,28 +121,31 @@ def cut(sources: Sequence[Source], size: int) -> list[Shard]:
 
     shards: list[Shard] = []
     taken: set[str] = set()
-    for run in _runs(sources, size):
-        first = run[0]
-        files = tuple(source.file for source in run)
-        whole = Span(0, first.file.size, sum(file.size for file in files))
-        spans = [whole] if len(run) > 1 else formats.spans(first.kind, first.file, size)
-        stem = first.name[: -len(first.kind)]
-        names = [f"{stem}-{part:05}" if len(spans) > 1 else stem for part in range(len(spans))]
-        names = _free(names, taken)
-        for part, (span, name) in enumerate(zip(spans, names, strict=True)):
-            shards.append(Shard(len(shards), first.kind, files, *span, name, part, len(spans)))
+    for source in sources:
+        if not formats.FORMATS[source.kind].many:
+            spans = formats.spans(source.kind, source.file, size)
+            stem = _stem(source)
+            names = _free([f"{stem}-{part:05}" if len(spans) > 1 else stem for part in range(len(spans))], taken)
+            for part, (span, name) in enumerate(zip(spans, names, strict=True)):
+                shards.append(Shard(len(shards), source.kind, (source.file,), *span, name, part, len(spans)))
+    for many in dict.fromkeys(form.many for form in formats.FORMATS.values() if form.many):
+        runs = _runs([source for source in sources if formats.FORMATS[source.kind].many == many], size)
+        for number, run in enumerate(runs):
+            files = tuple(source.file for source in run)
+            weight = sum(file.size for file in files)
+            name = _free([f"{many}-{number:05}"], taken)[0]
+            names = [_free([_stem(source)], taken)[0] for source in run]
+            shards.append(Shard(len(shards), run[0].kind, files, 0, weight, weight, name, names=tuple(names)))
     return shards
 
 
 def _runs(sources: Sequence[Source], size: int) -> Iterator[list[Source]]:
-    """Put neighbours of a kind of which a shard takes many together, up to `size` bytes; all others stay alone."""
-    from trainer.bulk.formats import FORMATS
-
+    """Put neighbours together, up to `size` bytes and MOST_FILES."""
     run: list[Source] = []
     weight = 0
     for source in sources:
         weight += source.file.size
-        if run and not (FORMATS[source.kind].many and source.kind == run[0].kind and weight <= size):
+        if run and (weight > size or len(run) == MOST_FILES):
             yield run
             run, weight = [], source.file.size
         run.append(source)
@@ -162,8 +153,8 @@ def _runs(sources: Sequence[Source], size: int) -> Iterator[list[Source]]:
         yield run
 
 
-def _kind(name: str, kinds: Mapping[str, Any]) -> str | None:
-    return max((kind for kind in kinds if name.lower().endswith(kind)), key=len, default=None)
+def _stem(source: Source) -> str:
+    return source.name[: -len(source.kind)]
 
 
 def _free(names: list[str], taken: set[str]) -> list[str]:

@@ -6,6 +6,7 @@ environment and from fsspec's own configuration.
 
 from __future__ import annotations
 
+import glob
 import io
 import os
 import shutil
@@ -35,7 +36,7 @@ def is_url(place: str) -> bool:
 
 def absolute(place: str | Path) -> str:
     """Return a path that other processes understand too, or the URL without a slash at its end."""
-    return str(place).rstrip("/") if is_url(str(place)) else str(Path(place).absolute())
+    return str(place).rstrip("/") if is_url(str(place)) else os.path.abspath(place)  # noqa: PTH100 (links stay)
 
 
 def join(folder: str, *parts: str) -> str:
@@ -51,20 +52,34 @@ def stat(place: str) -> Stat:
     """
     try:
         if is_url(place):
-            fs, path = _remote(place)
-            return _remote_stat(fs.info(path))
+            with _remote_errors(place):
+                fs, path = _remote(place)
+                return _remote_stat(fs.info(path))
         found = Path(place).stat()
     except OSError as error:
         raise _unreadable(place, error) from None
     return Stat(found.st_size, str(found.st_mtime_ns))
 
 
+def is_web(place: str) -> bool:
+    """Return whether it is on a web server, which has no folders."""
+    return place.startswith(("http://", "https://"))
+
+
 def is_folder(place: str) -> bool:
     """Return whether it is a folder; on an object store, whether anything lies under it."""
+    if is_web(place):
+        return False
     if is_url(place):
-        fs, path = _remote(place)
-        return bool(fs.isdir(path))
+        with _remote_errors(place):
+            fs, path = _remote(place)
+            return bool(fs.isdir(path))
     return Path(place).is_dir()
+
+
+def within(place: str, folder: str) -> bool:
+    """Return whether a path lies in a folder."""
+    return bool(folder) and place.startswith((f"{folder}/", f"{folder}\\"))
 
 
 def exists(place: str) -> bool:
@@ -77,24 +92,51 @@ def exists(place: str) -> bool:
 
 def walk(folder: str) -> dict[str, Stat]:
     """Return the files at any depth by relative name, in order; nothing that begins with `.` or `_`, as is the habit."""
-    return {
-        name: found for name, found in listing(folder).items() if not any(part.startswith((".", "_")) for part in name.split("/"))
-    }
+    if is_url(folder):
+        return {name: found for name, found in listing(folder).items() if not is_hidden(name)}
+    names: list[str] = []
+    seen: set[str] = set()
+    for at, folders, files in os.walk(folder, followlinks=True):
+        if os.path.realpath(at) in seen:  # a link that leads in a circle, or to what another one leads to
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(at))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        names += [Path(at, name).relative_to(folder).as_posix() for name in files if not is_hidden(name)]
+    return {name: stat(join(folder, name)) for name in sorted(names)}
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a part of a relative name begins with `.` or `_`."""
+    return any(part.startswith((".", "_")) for part in name.split("/"))
+
+
+def matching(pattern: str, base: str) -> list[str]:
+    """Return what a pattern stands for, hidden things aside: names relative to the folder that its wildcards begin in."""
+    if is_url(pattern):
+        with _remote_errors(pattern):
+            fs, path = _remote(pattern)
+            begin = len(fs._strip_protocol(base).rstrip("/")) + 1
+            found = [str(name)[begin:] for name in fs.glob(path)]
+    else:
+        found = [Path(name).relative_to(base).as_posix() for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207 (`Path.glob` takes no absolute pattern)
+    return sorted(name for name in found if name not in ("", ".") and not is_hidden(name))
 
 
 def listing(folder: str) -> dict[str, Stat]:
     """Return all files at any depth by relative name, in order; none where there is no folder."""
     if is_url(folder):
-        fs, path = _remote(folder)
-        fs.invalidate_cache()
-        found = fs.find(path, detail=True) if fs.exists(path) else {}
+        with _remote_errors(folder):
+            fs, path = _remote(folder)
+            fs.invalidate_cache()
+            found = fs.find(path, detail=True) if fs.exists(path) else {}
         begin = len(path.rstrip("/")) + 1
         return {name[begin:]: _remote_stat(found[name]) for name in sorted(found)}
     names = sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names)
     return {path.relative_to(folder).as_posix(): stat(str(path)) for path in names}
 
 
-def open_input(place: str) -> BinaryIO:
+def open_input(place: str) -> io.BufferedReader:
     """Open for reading, with seek.
 
     Raises:
@@ -105,7 +147,7 @@ def open_input(place: str) -> BinaryIO:
         file = fs.open(path, "rb")
     else:
         file = Path(place).open("rb", buffering=0)  # noqa: SIM115 (closed by the caller)
-    return cast("BinaryIO", io.BufferedReader(_Input(file), _BUFFER))
+    return io.BufferedReader(_Input(file), _BUFFER)
 
 
 def watch(told: Callable[[int], None]) -> None:
@@ -197,7 +239,8 @@ def remove_folder(place: str) -> None:
 def _publish(temporary: Path, place: str) -> None:
     if is_url(place):
         fs, path = _remote(place)
-        fs.makedirs(fs._parent(path), exist_ok=True)
+        if not _puts_whole(fs) or "memory" in _protocols(fs):  # on an object store that would make a bucket
+            fs.makedirs(fs._parent(path), exist_ok=True)
         if "file" in _protocols(fs) or not _puts_whole(fs):
             fs.put_file(str(temporary), f"{path}.part")
             fs.mv(f"{path}.part", path)
@@ -228,10 +271,24 @@ def _remote(place: str) -> tuple[Any, str]:
 
     try:
         fs, path = fsspec.core.url_to_fs(place)
-    except (ImportError, ValueError) as error:
-        hint = "Install what fsspec needs for it, e.g. s3fs."
-        raise InputError(f"cannot be opened ({error})", where=place, hint=hint) from None
+    except ImportError as error:
+        hint = f"{str(error).rstrip('.')} (with pip)."
+        raise InputError("what opens such URLs is not installed", where=place, hint=hint) from None
+    except ValueError as error:
+        raise InputError(f"cannot be opened ({error})", where=place) from None
     return fs, str(path)
+
+
+@contextmanager
+def _remote_errors(place: str) -> Iterator[None]:
+    """Let whatever a driver raises be an error with a place, where it is not an OSError."""
+    try:
+        yield
+    except (OSError, InputError):
+        raise
+    except Exception as error:  # each driver has errors of its own
+        hint = "Check the address, and the credentials in the environment."
+        raise InputError(f"cannot be reached ({' '.join(str(error).split())[:200]})", where=place, hint=hint) from None
 
 
 def _remote_stat(info: dict[str, Any]) -> Stat:

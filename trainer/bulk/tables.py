@@ -37,6 +37,9 @@ def typed(fields: Sequence[str]) -> pa.Schema:
     return pa.schema([(name, _TYPES[name]) for name in fields])
 
 
+_FEATURES = b"huggingface"  # the columns as they were; who believes it cannot read those that are new
+
+
 class _Batch:
     """Rows that were read together."""
 
@@ -91,7 +94,8 @@ class RowWriter:
         self._rest = pa.schema([schema.field(name) for name in self._passed])
         there = [_text_field(schema.field(name)) for name in schema.names if name in (*self._passed, "text")]
         new = [field for field in typed(fields) if field.name != "text" or "text" not in schema.names]
-        self._schema = pa.schema([*there, *new], schema.metadata)
+        metadata = {key: value for key, value in (schema.metadata or {}).items() if key != _FEATURES}
+        self._schema = pa.schema([*there, *new], metadata)
         self._start()
 
     def __enter__(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
@@ -12,9 +13,9 @@ from typing import Any, NamedTuple, Protocol
 import tenacity
 
 from trainer import artifact
-from trainer.bulk import formats, manifest, storage, writers
+from trainer.bulk import formats, manifest, storage, text_files, writers
 from trainer.bulk.options import MAX_PARAGRAPHS, Options
-from trainer.bulk.shards import BadRecord, End, Entry, Shard
+from trainer.bulk.shards import BadRecord, End, Entry, Read, Shard, Skipped
 from trainer.bulk.stats import SHARD_SITES, Tally
 from trainer.errors import ArtifactError, InputError, OutputError
 from trainer.model import Classifier
@@ -47,7 +48,8 @@ class ShardReport(NamedTuple):
 
     Attributes:
         number: the shard's. outputs: bytes of each file written, by name relative to the output folder. tally: see
-        `stats.Tally.to_dict`. errors: bad records. lines: of the shard, where the format has lines. seconds: of work.
+        `stats.Tally.to_dict`. errors: bad records. lines: of the shard, where the format has lines. skipped:
+        records that are no articles, by reason. seconds: of work.
     """
 
     number: int
@@ -55,6 +57,7 @@ class ShardReport(NamedTuple):
     tally: dict[str, Any]
     errors: int
     lines: int
+    skipped: dict[str, int]
     seconds: float
 
 
@@ -122,12 +125,16 @@ def filter_shard(job: Job) -> ShardReport:
     names = manifest.output_names(shard, options)
     errors = _Errors(job, names["errors"])
     tally = Tally(SHARD_SITES)
+    sizes: dict[str, int] = {}
     good = _Good(formats.read(shard, options), errors, options.max_record)
     with ExitStack() as stack:
         write = {
             key: stack.enter_context(writers.output(storage.join(job.out, names[key]), manifest.scratch(job.out), of, fields))
             for key, of, fields in _parts(shard, options)
+            if not names[key].endswith(text_files.SUFFIX)
         }
+        if names["kept"].endswith(text_files.SUFFIX):
+            write["kept"] = stack.enter_context(text_files.output(job.out, manifest.scratch(job.out), shard, sizes))
         for entry, item, result in _filtered(classifier, good, options):
             changes = result.to_record()
             removed = changes.pop("removed") if options.removed else []
@@ -140,8 +147,11 @@ def filter_shard(job: Job) -> ShardReport:
                 write["removed"]({key: item.record.get(key) for key in ("id", "url")}, gone)
             tally.add(item.site, result)
     errors.close()
-    sizes = {names[key]: storage.stat(storage.join(job.out, names[key])).size for key in write}
-    report = ShardReport(shard.number, sizes, tally.to_dict(), errors.count, good.lines, time.perf_counter() - began)
+    for name in (names[key] for key in write if not names[key].endswith(text_files.SUFFIX)):
+        sizes[name] = storage.stat(storage.join(job.out, name)).size
+    report = ShardReport(
+        shard.number, sizes, tally.to_dict(), errors.count, good.lines, dict(good.skipped), time.perf_counter() - began
+    )
     manifest.mark(job.out, report)
     return report
 
@@ -181,15 +191,19 @@ def _filtered(
 class _Good:
     """The records that can be filtered, in order; the others go to the errors."""
 
-    def __init__(self, entries: Iterator[Entry | BadRecord | End], errors: _Errors, longest: int) -> None:
+    def __init__(self, entries: Iterator[Read], errors: _Errors, longest: int) -> None:
         self._entries, self._errors, self._longest = entries, errors, longest
         self.lines = 0
+        self.skipped: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[tuple[Entry, Item]]:
         """Yield entries, and each as an item."""
         for entry in self._entries:
             if isinstance(entry, End):
                 self.lines = entry.lines
+                continue
+            if isinstance(entry, Skipped):
+                self.skipped[entry.reason] += 1
                 continue
             if isinstance(entry, BadRecord):
                 self._errors.add(entry)

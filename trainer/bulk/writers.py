@@ -77,15 +77,18 @@ WRITERS: dict[str, Callable[[BinaryIO, Shard | None, Sequence[str]], AbstractCon
 }
 
 
+ENDINGS = (*WRITERS, ".txt")  # the last makes a folder, see `text_files`
+
+
 def ending(name: str) -> str:
-    """Return the key of WRITERS for what `--to` was given.
+    """Return which of ENDINGS is meant by what `--to` was given.
 
     Raises:
         InputError: there is none.
     """
     found = f".{name.lstrip('.').lower()}"
-    if found not in WRITERS:
-        raise InputError(f"no output format {name!r}", hint=f"There are {', '.join(key[1:] for key in WRITERS)}.")
+    if found not in ENDINGS:
+        raise InputError(f"no output format {name!r}", hint=f"There are {', '.join(key[1:] for key in ENDINGS)}.")
     return found
 
 

@@ -32,11 +32,20 @@ class EngineOption(StrEnum):
     ray = "ray"
 
 
+class Extractor(StrEnum):
+    """What makes articles of web pages."""
+
+    blocks = "blocks"
+    trafilatura = "trafilatura"
+
+
 def command(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Files (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), folders of them at any depth, or their URLs.", metavar="IN..."
+            help="Files (.jsonl, .parquet, .arrow, .warc, .wet, .txt, .html; .gz and .zst too), folders of them at any depth, "
+            "patterns in quotes, or URLs.",
+            metavar="IN...",
         ),
     ],
     out: Annotated[str | None, typer.Option("--out", "-o", help="Output folder, or its URL.", metavar="DIR")] = None,
@@ -44,9 +53,16 @@ def command(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", help="Output format: jsonl, jsonl.gz, jsonl.zst or parquet.", show_default="the input's", metavar="FORMAT"
+            "--to",
+            help="Output format: jsonl, jsonl.gz, jsonl.zst, parquet, or txt for folders of texts.",
+            show_default="the input's",
+            metavar="FORMAT",
         ),
     ] = None,
+    extractor: Annotated[
+        Extractor,
+        typer.Option("--extractor", help="What makes articles of web pages: all visible blocks, or what trafilatura finds."),
+    ] = Extractor.blocks,
     removed: Annotated[
         bool, typer.Option("--removed", help="Put removed paragraphs into DIR/_removed instead of into the records.")
     ] = False,
@@ -107,11 +123,13 @@ def command(
     Examples: trainer bulk scraped/ --out clean
     | trainer bulk crawl.jsonl.gz --out clean --to parquet --removed
     | trainer bulk crawl/ --out clean --engine ray --address auto
+    | trainer bulk 'crawl/*.warc.gz' --out clean --extractor trafilatura
     | trainer bulk s3://bucket/news --out s3://bucket/clean --workers 8
     | trainer bulk scraped/ --sample 200 --html review.html
     """  # fmt: skip
     options = {
-        "max_record": max_record, "wrap": wrap.value, "allow_empty": allow_empty or None, "max_removed_share": max_removed_share,
+        "extractor": extractor.value, "max_record": max_record, "wrap": wrap.value, "allow_empty": allow_empty or None,
+        "max_removed_share": max_removed_share,
     }  # fmt: skip
     if html is not None or sample is not None:
         look(
@@ -213,7 +231,8 @@ def _line(outcome: Outcome) -> str:
     bad = f"; {outcome.errors:,} bad records in _errors" if outcome.errors else ""
     before = f"; {outcome.before:,} of {outcome.shards:,} shards were done before" if outcome.before else ""
     of = f"removed {paragraphs:,} of {stats['paragraphs']:,} paragraphs ({share:.1%} of characters)"
-    return f"{stats['articles']:,} articles: {of}{labels}{flags}{bad}{before}"
+    skipped = "".join(f"; {count:,} skipped ({reason})" for reason, count in stats["skipped"].items())
+    return f"{stats['articles']:,} articles: {of}{labels}{flags}{skipped}{bad}{before}"
 
 
 def _missing(outcome: Outcome, out: str) -> str:

@@ -36,6 +36,16 @@ def extract(html: object, model: Classifier | Path | str | None = None, **kwargs
     return next(extract_many([(html, {})], model, **kwargs))
 
 
+def article(html: object, **kwargs: Any) -> Record | None:
+    """Return what trafilatura finds, not filtered: its metadata and `text`; None where it finds no article."""
+    document = bare_extraction(html, **{"with_metadata": True, **kwargs})
+    if not document:
+        return None
+    found = document.as_dict()
+    fields = {name: value for name, value in found.items() if value is not None and name not in _TREES}
+    return {**fields, "text": found.get("text") or ""}
+
+
 def extract_many(pages: Iterable[object], model: Classifier | Path | str | None = None, **kwargs: Any) -> Iterator[Record | None]:
     """Extract many pages; yields for each, in order, what `extract` returns, but filters many articles at once: far quicker.
 
@@ -51,11 +61,10 @@ def extract_many(pages: Iterable[object], model: Classifier | Path | str | None 
     def texts() -> Iterator[str]:
         for page in pages:
             html, own = page if isinstance(page, tuple) else (page, {})
-            document = bare_extraction(html, **{"with_metadata": True, **kwargs, **own})
-            found = document.as_dict() if document else {}
-            fields = {name: value for name, value in found.items() if value is not None and name not in _TREES}
-            waiting.append(fields if document else None)
-            yield found.get("text") or ""
+            found = article(html, **{**kwargs, **own})
+            text = found.pop("text") if found else ""
+            waiting.append(found)
+            yield text
 
     for result in loaded(model).filter_many(texts()):
         fields = waiting.popleft()

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from trainer.bulk import formats, shards, storage
+from trainer.bulk.inputs import find
 from trainer.bulk.options import Options
 from trainer.errors import InputError
 from trainer.records import Item, check
@@ -28,7 +29,9 @@ class Reader:
 
     def __init__(self, inputs: Sequence[str], options: Options, max_errors: int) -> None:
         places = [place.rstrip("/") if storage.is_url(place) else place for place in inputs]
-        self._shards = shards.cut(shards.find(places, formats.FORMATS), sys.maxsize)  # whole files, so that lines count from 1
+        sources = find(places)
+        formats.check(sorted({source.kind for source in sources}), options)
+        self._shards = shards.cut(sources, sys.maxsize)  # whole files, so that lines count from 1
         self._options, self._max_errors = options, max_errors
         self.bad: list[InputError] = []
         self.unread: list[InputError] = []
@@ -48,7 +51,7 @@ class Reader:
 
     def _read(self, shard: shards.Shard) -> Iterator[Item]:
         for entry in formats.read(shard, self._options):
-            if isinstance(entry, shards.End):
+            if isinstance(entry, shards.End | shards.Skipped):
                 continue
             where = entry.file if entry.line is None else f"{entry.file}:{entry.line}"
             try:
