@@ -44,7 +44,7 @@ quality: .venv/ready-dev  ## quality table on annotated pages, with peers and ab
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/quality.py
 
-extractors: .extractors/trafilatura/ready .extractors/newspaper4k/ready .extractors/resiliparse/ready  ## what the tests of extractors need
+extractors: .extractors/trafilatura/ready .extractors/newspaper4k/ready .extractors/resiliparse/ready .extractors/s3/ready  ## what the tests of extractors and object stores need
 
 # Each in an environment of its own: what they pin does not agree.
 .extractors/%/ready: tests/extractors/%.txt

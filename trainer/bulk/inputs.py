@@ -24,7 +24,7 @@ def find(inputs: Sequence[str], out: str = "") -> list[Source]:
     count from the folder before its first wildcard.
 
     Args:
-        inputs: absolute. out: output folder; what lies in it is no input, wherever that is.
+        inputs: absolute. out: output folder; what folders and patterns find in it is no input.
 
     Raises:
         InputError: there is nothing there, its name has no known ending, or it is given twice.
@@ -43,10 +43,11 @@ def find(inputs: Sequence[str], out: str = "") -> list[Source]:
 def _sources(place: str, out: str) -> list[Source]:
     _check(place)
     found, base = _files(place)
+    one = base != place and not _is_pattern(place)
     sources = [
         Source(File(storage.join(base, name), *at), _inside(name), kind)
         for name, at in found.items()
-        if (kind := _kind(name)) and not storage.within(storage.join(base, name), out)
+        if (kind := _kind(name)) and (one or not storage.within(storage.join(base, name), out))
     ]
     if sources:
         return sources

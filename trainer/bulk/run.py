@@ -16,7 +16,7 @@ from trainer.bulk import formats, manifest, shards, stats, storage
 from trainer.bulk.inputs import find
 from trainer.bulk.options import Options
 from trainer.bulk.work import Engine, Fault, Job, ShardReport, too_many_errors
-from trainer.errors import InputError
+from trainer.errors import InputError, OutputError
 
 MAX_ERRORS, RETRIES = 1000, 2
 _SECONDS = 0.5  # between looks at how far it is
@@ -88,9 +88,13 @@ def bulk(
                 run.follow(engine.run(jobs))
         finally:
             manifest.clean(target)
-        manifest.number_lines(plan)
         found = run.stats(before, time.monotonic() - began)
-        storage.write_bytes(storage.join(target, manifest.STATS), json.dumps(found, indent=1, ensure_ascii=False).encode())
+        try:
+            manifest.number_lines(plan)
+            storage.write_bytes(storage.join(target, manifest.STATS), json.dumps(found, indent=1, ensure_ascii=False).encode())
+        except OutputError:
+            if not run.missing:  # else the disk is full, and that is said of the shard
+                raise
     return Outcome(len(plan.shards), before, run.missing, run.errors, found)
 
 
