@@ -140,8 +140,8 @@ def _data_files(state: str) -> list[str]:
 def _check(place: str) -> None:
     if place.rpartition("/")[2] == "-":
         raise InputError("standard input cannot be cut into shards", hint="Filter it with trainer filter - , or give a file.")
-    if storage.is_url(place) and "@" in place.partition("://")[2].partition("/")[0] and place.startswith("http"):
-        raise InputError("a URL with a password would be stored with the run", hint="Fetch the file before.")
+    if storage.is_web(place) and ("?" in place or "@" in place.partition("://")[2].partition("/")[0]):
+        raise InputError("a URL with a password or a query would be stored with the run", hint="Fetch the file before.")
 
 
 def _lies_in(place: str, folder: str) -> bool:

@@ -97,6 +97,14 @@ def listing(folder: str) -> dict[str, Stat]:
     return {path.relative_to(folder).as_posix(): stat(str(path)) for path in names}
 
 
+def seeks(place: str) -> bool:
+    """Return whether a part of it can be read alone; some web servers give whole files only, which are fetched before."""
+    if not is_web(place):
+        return True
+    fs, path = remote(place)
+    return bool(fs.info(path).get("partial"))
+
+
 def open_input(place: str) -> io.BufferedReader:
     """Open for reading, with seek.
 
@@ -105,7 +113,12 @@ def open_input(place: str) -> io.BufferedReader:
     """
     if is_url(place):
         fs, path = remote(place)
-        file = fs.open(path, "rb")
+        if seeks(place):
+            file = fs.open(path, "rb")
+        else:
+            file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the caller)
+            fs.get_file(path, file)
+            file.seek(0)
     else:
         file = Path(place).open("rb", buffering=0)  # noqa: SIM115 (closed by the caller)
     return io.BufferedReader(_Input(file), _BUFFER)
