@@ -3,8 +3,8 @@
     python benchmarks/pages_three_ways.py [--shared FOLDER] [--model FOLDER]
 
 Takes all pages of FOLDER/pages; where they are absent, this says so and passes. The WARC file is made by warcio, packed as
-crawlers do; JSON lines and Parquet hold the pages' visible blocks as paragraphs. Each goes through `trainer bulk` in processes of
-its own; kept text, removed paragraphs and probabilities must be the same.
+crawlers do; JSON lines and Parquet hold the pages' visible blocks as paragraphs. Each goes through `trainer bulk` in processes
+of its own; kept text, removed paragraphs and probabilities must be the same.
 """
 
 from __future__ import annotations

@@ -301,7 +301,8 @@ def test_the_output_folder_is_no_input_of_its_own_run(folder, tmp_path, monkeypa
         ("a.pdf", "a.pdf: cannot tell the format; names end in .jsonl,"),
         ("empty", "empty: no files ending in .jsonl,"),
         ("nosuch://bucket/a.jsonl", "nosuch://bucket/a.jsonl: cannot be opened (Protocol not known"),
-        ("http://user:secret@host/a.jsonl", "a URL with a password would be stored"),
+        ("http://user:secret@host/a.jsonl", "a URL with a password or a query would be stored"),
+        ("https://host/a.jsonl?signature=secret", "a URL with a password or a query would be stored"),
     ],
 )
 def test_what_cannot_be_input_is_said_in_a_line(given, said, folder, tmp_path, monkeypatch, cli):

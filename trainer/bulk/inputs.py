@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from trainer.bulk import storage
 from trainer.bulk.formats import FORMATS
@@ -43,16 +46,15 @@ def find(inputs: Sequence[str], out: str = "") -> list[Source]:
 def _sources(place: str, out: str) -> list[Source]:
     _check(place)
     found, base = _files(place)
-    one = base != place and not _is_pattern(place)
     sources = [
         Source(File(storage.join(base, name), *at), _inside(name), kind)
         for name, at in found.items()
-        if (kind := _kind(name)) and (one or not storage.within(storage.join(base, name), out))
+        if (kind := _kind(name)) and (storage.join(base, name) == place or not _lies_in(storage.join(base, name), out))
     ]
     if sources:
         return sources
     if _is_pattern(place):
-        raise InputError(f"matches no files ending in {', '.join(FORMATS)}", where=place, hint="Is it in quotes?")
+        raise InputError(f"matches no files ending in {', '.join(FORMATS)}", where=place)
     if base != place:
         raise InputError(f"cannot tell the format; names end in {', '.join(FORMATS)}", where=place)
     raise InputError(f"no files ending in {', '.join(FORMATS)}", where=place)
@@ -64,17 +66,50 @@ def _files(place: str) -> tuple[_Found, str]:
         parts = re.split(r"(?<=/)", place)
         base = "".join(parts[: next(i for i, part in enumerate(parts) if _PATTERN.search(part))]) or "."
         found: _Found = {}
-        for name in storage.matching(place, base):
+        for name in _matching(place, base):
             if storage.is_folder(storage.join(base, name)):
-                within = _of_data_sets(storage.join(base, name), storage.walk(storage.join(base, name)))
+                within = _of_data_sets(storage.join(base, name), _walk(storage.join(base, name)))
                 found |= {f"{name}/{more}": at for more, at in within.items()}
             elif _kind(name):
                 found[name] = storage.stat(storage.join(base, name))
         return found, base
     if storage.is_folder(place):
-        return _of_data_sets(place, storage.walk(place)), place
+        return _of_data_sets(place, _walk(place)), place
     base, _, name = place.rpartition("/")
     return {name: storage.stat(place)}, base or "/"
+
+
+def _walk(folder: str) -> _Found:
+    """Return the files at any depth by relative name, in order; nothing that begins with `.` or `_`, as is the habit."""
+    if storage.is_url(folder):
+        return {name: found for name, found in storage.listing(folder).items() if not _is_hidden(name)}
+    names: list[str] = []
+    seen: set[str] = set()
+    for at, folders, files in os.walk(folder, followlinks=True):
+        if os.path.realpath(at) in seen:  # a link that leads in a circle, or to what another one leads to
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(at))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        names += [Path(at, name).relative_to(folder).as_posix() for name in files if not _is_hidden(name)]
+    return {name: storage.stat(storage.join(folder, name)) for name in sorted(names)}
+
+
+def _is_hidden(name: str) -> bool:
+    """Return whether a part of a relative name begins with `.` or `_`."""
+    return any(part.startswith((".", "_")) for part in name.split("/"))
+
+
+def _matching(pattern: str, base: str) -> list[str]:
+    """Return what a pattern stands for, hidden things aside: names relative to the folder that its wildcards begin in."""
+    if storage.is_url(pattern):
+        with storage.remote_errors(pattern):
+            fs, path = storage.remote(pattern)
+            begin = len(fs._strip_protocol(base).rstrip("/")) + 1
+            found = [str(name)[begin:] for name in fs.glob(path)]
+    else:
+        found = [Path(name).relative_to(base).as_posix() for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207 (`Path.glob` takes no absolute pattern)
+    return sorted(name for name in found if name not in ("", ".") and not _is_hidden(name))
 
 
 def _of_data_sets(folder: str, found: _Found) -> _Found:
@@ -105,8 +140,12 @@ def _data_files(state: str) -> list[str]:
 def _check(place: str) -> None:
     if place.rpartition("/")[2] == "-":
         raise InputError("standard input cannot be cut into shards", hint="Filter it with trainer filter - , or give a file.")
-    if storage.is_url(place) and "@" in place.partition("://")[2].partition("/")[0] and place.startswith("http"):
-        raise InputError("a URL with a password would be stored with the run", hint="Fetch the file before.")
+    if storage.is_web(place) and ("?" in place or "@" in place.partition("://")[2].partition("/")[0]):
+        raise InputError("a URL with a password or a query would be stored with the run", hint="Fetch the file before.")
+
+
+def _lies_in(place: str, folder: str) -> bool:
+    return bool(folder) and place.startswith((f"{folder}/", f"{folder}\\"))
 
 
 def _is_pattern(place: str) -> bool:

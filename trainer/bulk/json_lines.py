@@ -25,7 +25,8 @@ _value = msgspec.json.Decoder()
 
 def spans(file: File, size: int) -> list[Span]:
     """Cut a plain file into parts of equal size; a packed one is one part."""
-    parts = 1 if file.place.lower().endswith((".gz", ".zst")) else max(1, math.ceil(file.size / size))
+    whole = file.place.lower().endswith((".gz", ".zst")) or not storage.seeks(file.place)
+    parts = 1 if whole else max(1, math.ceil(file.size / size))
     cuts = [file.size * part // parts for part in range(parts + 1)]
     return [Span(start, end, end - start) for start, end in pairwise(cuts)]
 

@@ -6,7 +6,6 @@ environment and from fsspec's own configuration.
 
 from __future__ import annotations
 
-import glob
 import io
 import os
 import shutil
@@ -52,8 +51,8 @@ def stat(place: str) -> Stat:
     """
     try:
         if is_url(place):
-            with _remote_errors(place):
-                fs, path = _remote(place)
+            with remote_errors(place):
+                fs, path = remote(place)
                 return _remote_stat(fs.info(path))
         found = Path(place).stat()
     except OSError as error:
@@ -71,69 +70,39 @@ def is_folder(place: str) -> bool:
     if is_web(place):
         return False
     if is_url(place):
-        with _remote_errors(place):
-            fs, path = _remote(place)
+        with remote_errors(place):
+            fs, path = remote(place)
             return bool(fs.isdir(path))
     return Path(place).is_dir()
-
-
-def within(place: str, folder: str) -> bool:
-    """Return whether a path lies in a folder."""
-    return bool(folder) and place.startswith((f"{folder}/", f"{folder}\\"))
 
 
 def exists(place: str) -> bool:
     """Return whether there is a file or folder."""
     if is_url(place):
-        fs, path = _remote(place)
+        fs, path = remote(place)
         return bool(fs.exists(path))
     return Path(place).exists()
-
-
-def walk(folder: str) -> dict[str, Stat]:
-    """Return the files at any depth by relative name, in order; nothing that begins with `.` or `_`, as is the habit."""
-    if is_url(folder):
-        return {name: found for name, found in listing(folder).items() if not is_hidden(name)}
-    names: list[str] = []
-    seen: set[str] = set()
-    for at, folders, files in os.walk(folder, followlinks=True):
-        if os.path.realpath(at) in seen:  # a link that leads in a circle, or to what another one leads to
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(at))
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        names += [Path(at, name).relative_to(folder).as_posix() for name in files if not is_hidden(name)]
-    return {name: stat(join(folder, name)) for name in sorted(names)}
-
-
-def is_hidden(name: str) -> bool:
-    """Return whether a part of a relative name begins with `.` or `_`."""
-    return any(part.startswith((".", "_")) for part in name.split("/"))
-
-
-def matching(pattern: str, base: str) -> list[str]:
-    """Return what a pattern stands for, hidden things aside: names relative to the folder that its wildcards begin in."""
-    if is_url(pattern):
-        with _remote_errors(pattern):
-            fs, path = _remote(pattern)
-            begin = len(fs._strip_protocol(base).rstrip("/")) + 1
-            found = [str(name)[begin:] for name in fs.glob(path)]
-    else:
-        found = [Path(name).relative_to(base).as_posix() for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207 (`Path.glob` takes no absolute pattern)
-    return sorted(name for name in found if name not in ("", ".") and not is_hidden(name))
 
 
 def listing(folder: str) -> dict[str, Stat]:
     """Return all files at any depth by relative name, in order; none where there is no folder."""
     if is_url(folder):
-        with _remote_errors(folder):
-            fs, path = _remote(folder)
+        with remote_errors(folder):
+            fs, path = remote(folder)
             fs.invalidate_cache()
             found = fs.find(path, detail=True) if fs.exists(path) else {}
         begin = len(path.rstrip("/")) + 1
         return {name[begin:]: _remote_stat(found[name]) for name in sorted(found)}
     names = sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names)
     return {path.relative_to(folder).as_posix(): stat(str(path)) for path in names}
+
+
+def seeks(place: str) -> bool:
+    """Return whether a part of it can be read alone; some web servers give whole files only, which are fetched before."""
+    if not is_web(place):
+        return True
+    fs, path = remote(place)
+    return bool(fs.info(path).get("partial"))
 
 
 def open_input(place: str) -> io.BufferedReader:
@@ -143,8 +112,13 @@ def open_input(place: str) -> io.BufferedReader:
         OSError: there is no such file, or it cannot be read.
     """
     if is_url(place):
-        fs, path = _remote(place)
-        file = fs.open(path, "rb")
+        fs, path = remote(place)
+        if seeks(place):
+            file = fs.open(path, "rb")
+        else:
+            file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the caller)
+            fs.get_file(path, file)
+            file.seek(0)
     else:
         file = Path(place).open("rb", buffering=0)  # noqa: SIM115 (closed by the caller)
     return io.BufferedReader(_Input(file), _BUFFER)
@@ -218,7 +192,7 @@ def remove(place: str) -> None:
     """Remove a file if it is there."""
     with _output_errors(place):
         if is_url(place):
-            fs, path = _remote(place)
+            fs, path = remote(place)
             if fs.exists(path):
                 fs.rm_file(path)
         else:
@@ -229,7 +203,7 @@ def remove_folder(place: str) -> None:
     """Remove a folder with all that is in it, if it is there."""
     with _output_errors(place):
         if is_url(place):
-            fs, path = _remote(place)
+            fs, path = remote(place)
             if fs.exists(path):
                 fs.rm(path, recursive=True)
         elif Path(place).exists():
@@ -238,7 +212,7 @@ def remove_folder(place: str) -> None:
 
 def _publish(temporary: Path, place: str) -> None:
     if is_url(place):
-        fs, path = _remote(place)
+        fs, path = remote(place)
         if not _puts_whole(fs) or "memory" in _protocols(fs):  # on an object store that would make a bucket
             fs.makedirs(fs._parent(path), exist_ok=True)
         if "file" in _protocols(fs) or not _puts_whole(fs):
@@ -261,7 +235,7 @@ def _protocols(fs: Any) -> set[str]:
     return {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
 
 
-def _remote(place: str) -> tuple[Any, str]:
+def remote(place: str) -> tuple[Any, str]:
     """Return fsspec's file system of a URL and the path in it.
 
     Raises:
@@ -280,7 +254,7 @@ def _remote(place: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _remote_errors(place: str) -> Iterator[None]:
+def remote_errors(place: str) -> Iterator[None]:
     """Let whatever a driver raises be an error with a place, where it is not an OSError."""
     try:
         yield

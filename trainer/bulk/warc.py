@@ -22,6 +22,7 @@ from trainer.errors import InputError, TrainerError
 
 _PAGES = ("text/html", "application/xhtml+xml")
 _PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_OTHERS = ("warcinfo", "request", "metadata", "revisit", "continuation")
 _TEXT = ("conversion", "text/plain")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _HTTP_HEADERS = 1 << 16  # bytes
@@ -72,9 +73,9 @@ def _record(frame: Frame, options: Options) -> dict[str, Any] | str:
         PayloadError: it is damaged, or too large. InputError: the extractor refuses it.
     """
     record, content = _parsed(frame)
-    kind = str(record.headers.get("WARC-Type") or "no type").lower()
+    kind = str(record.headers.get("WARC-Type") or "").lower()
     if kind not in ("response", "resource", "conversion"):
-        return kind
+        return kind if kind in _OTHERS else "unknown type"
     if record.headers.get("WARC-Truncated"):
         return "cut short by the crawler"
     named = record.headers.get("Content-Type") or ""
@@ -84,7 +85,7 @@ def _record(frame: Frame, options: Options) -> dict[str, Any] | str:
         if headers is None:
             return "not HTTP"
         if headers.status_code != 200:
-            return f"status {headers.status_code or 'unknown'}"
+            return f"status {headers.status_code}" if headers.status_code in range(100, 600) else "unknown status"
         named, encodings = headers.get("Content-Type") or "", headers.get("Content-Encoding") or ""
     media, _, parameters = (named or record.headers.get("WARC-Identified-Payload-Type") or "").partition(";")
     media = media.strip().lower()
@@ -108,18 +109,18 @@ def _parsed(frame: Frame) -> tuple[Any, bytes]:
     """Return FastWARC's record and its content, the chunks of HTTP put together.
 
     Raises:
-        PayloadError: these or the headers of HTTP are damaged.
+        PayloadError: these or the headers are damaged.
     """
     from fastwarc.warc import WarcRecord
 
     block = _http_with_crlf(frame.block)
     reason = ""
     for chunks in ("transfer", "none"):
-        record = WarcRecord.from_bytes(_with_crlf(frame.headers) + block)
-        if not block.startswith(b"HTTP/"):
-            return record, block
-        record.is_http = True
         try:
+            record = WarcRecord.from_bytes(_with_crlf(frame.headers) + block)
+            if not block.startswith(b"HTTP/"):
+                return record, block
+            record.is_http = True
             record.parse_http(auto_decode=chunks, max_header_len=_HTTP_HEADERS)
             content = record.reader.read()
         except OSError as error:
@@ -127,7 +128,7 @@ def _parsed(frame: Frame) -> tuple[Any, bytes]:
         else:  # many who store responses put the chunks together, and leave the header
             if chunks == "transfer" or looks_like_page(content):
                 return record, content
-    raise PayloadError(f"has damaged HTTP headers or chunks ({reason[:80]})")
+    raise PayloadError(f"has damaged headers or chunks ({reason[:80]})")
 
 
 def _text(content: bytes) -> str:
