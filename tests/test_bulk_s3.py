@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from bulk_runs import articles, lines, outputs, run, wait_for
 from small import ROOT
+from studio_server import free_port, missing
 from warc_files import NEWS
 
 S3 = ROOT / ".extractors" / "s3" / "venv" / "bin"
@@ -28,17 +28,11 @@ def answers(address: str) -> bool:
         return False
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def env() -> Iterator[dict[str, str]]:
     """A server with a bucket `news`; the environment that programs find it by."""
     if not (S3 / "moto_server").exists():
-        pytest.skip("there is no S3 server; make .extractors/s3/ready installs one")
+        missing("An S3 server", "make .extractors/s3/ready")
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(
