@@ -173,9 +173,7 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -
     return config
 
 
-def read_settings(
-    kind: type[Settings], path: Path | str | None, overrides: Sequence[str], example: str
-) -> Settings:
+def read_settings(kind: type[Settings], path: Path | str | None, overrides: Sequence[str], example: str) -> Settings:
     """Read settings of some kind; `example` is the file that explains them. See `load_config`."""
     values: dict[str, Any] = {}
     where = str(path) if path else ""
@@ -183,9 +181,7 @@ def read_settings(
         try:
             values = tomllib.loads(Path(path).read_text("utf-8"))
         except OSError as error:
-            raise ConfigError(
-                f"cannot read the configuration ({error.strerror})", where=where, hint=f"See {example}."
-            ) from None
+            raise ConfigError(f"cannot read the configuration ({error.strerror})", where=where, hint=f"See {example}.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"is not TOML: {error}", where=where) from None
     for override in overrides:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,11 +218,7 @@ def parse_article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str,
     weight = item.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= _MOST_WEIGHT:
         raise refuse(f"field 'weight' is not a number above 0 and up to {_MOST_WEIGHT}")
-    quality, reason = item.get("quality"), item.get("quality_reason")
-    if quality not in {None, *VERDICTS}:
-        raise refuse(f"field 'quality' is {str(quality)[:40]!r}, not {' or '.join(VERDICTS)}")
-    if reason is not None and (quality != POOR or reason not in REASONS):
-        raise refuse(f"field 'quality_reason' is {str(reason)[:40]!r}; a poor article has one of {', '.join(REASONS)}")
+    quality, reason = _verdict(item, refuse)
     source = item.get("source")
     return LabelledArticle(
         item["id"],
@@ -236,6 +232,16 @@ def parse_article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str,
         quality,
         reason,
     )
+
+
+def _verdict(item: Mapping[str, Any], refuse: Callable[[str], InputError]) -> tuple[str | None, str | None]:
+    """Return what is said of the whole article, and why."""
+    quality, reason = item.get("quality"), item.get("quality_reason")
+    if quality not in (None, *VERDICTS):
+        raise refuse(f"field 'quality' is {str(quality)[:40]!r}, not {' or '.join(VERDICTS)}")
+    if reason is not None and (quality != POOR or reason not in REASONS):
+        raise refuse(f"field 'quality_reason' is {str(reason)[:40]!r}; a poor article has one of {', '.join(REASONS)}")
+    return quality, reason
 
 
 def _decided(label: Any, kind: str | None, by_kind: Mapping[str, str]) -> Any:

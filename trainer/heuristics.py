@@ -66,4 +66,5 @@ RULES: dict[str, tuple[Rule, ...]] = {
 
 def broken(name: str, measured: Matrix) -> Matrix:
     """Return how many rules of a set each article breaks, [articles]; `measured` as `signals.measure` returns it."""
-    return np.sum([rule.breaks(measured[:, _COLUMN[rule.signal]], rule.threshold) for rule in RULES[name]], axis=0).astype(float)
+    found = [rule.breaks(measured[:, _COLUMN[rule.signal]], rule.threshold) for rule in RULES[name]]
+    return np.asarray(np.sum(found, axis=0), np.float64)

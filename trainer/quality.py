@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import chain
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class Verdict(NamedTuple):
         None where it is good. signals: name → value, see `signals.SIGNALS`.
     """
 
-    verdict: Literal["good", "poor"]
+    verdict: str
     probability: float
     reason: str | None
     signals: dict[str, float]
@@ -180,7 +180,7 @@ def kept_texts(results: Sequence[FilterResult]) -> tuple[list[str], NDArray[np.i
 
 def probability_of_poor(scores: Matrix) -> Matrix:
     """Return the probability of poor of each article."""
-    return softmax(np.stack([np.zeros(scores.shape[1]), scores[0]]))[1]
+    return np.asarray(softmax(np.stack([np.zeros(scores.shape[1]), scores[0]]))[1])
 
 
 def _profile(results: Sequence[FilterResult]) -> Matrix:

@@ -6,7 +6,7 @@ folds, and each fold is filtered by a model trained on the others. So label prof
 
 from __future__ import annotations
 
-import logging
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -25,17 +25,16 @@ from trainer.estimator import feature_matrix
 from trainer.features import FAMILIES, FeatureSettings, extract_all
 from trainer.grouping import join_near_duplicates
 from trainer.model import Classifier
-from trainer.quality import kept_texts, measures, standardised
+from trainer.quality import kept_texts, measures, probability_of_poor, standardised
 from trainer.quality_config import QualityConfig
 from trainer.result import FilterResult
-from trainer.text import Matrix, TextStage, softmax
+from trainer.text import Matrix, TextStage
 from trainer.training import fit as fit_paragraphs
 from trainer.training import make_policy, versions
 from trainer.verdicts import POOR, REASONS, VERDICTS
 
 Index = NDArray[np.intp]
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
-logger = logging.getLogger(__name__)
 _UNKNOWN = -1  # reason of an article that is good, or poor for a reason nobody gave
 _LEAST = 2  # articles of either verdict
 
@@ -58,7 +57,8 @@ class Material(NamedTuple):
 
     def select(self, rows: Index) -> Material:
         """Return some of the articles."""
-        return Material(*(array[rows] for array in self))
+        rows_of: list[Any] = [array[rows] for array in self]
+        return Material(*rows_of)
 
 
 class Fitted(NamedTuple):
@@ -102,7 +102,12 @@ def judged(dataset: Dataset) -> Dataset:
 
 
 def prepare(
-    dataset: Dataset, config: QualityConfig, *, jobs: int = -1, split_sites: bool = False, progress: Progress = lambda items, _: items
+    dataset: Dataset,
+    config: QualityConfig,
+    *,
+    jobs: int = -1,
+    split_sites: bool = False,
+    progress: Progress = lambda items, _: items,
 ) -> Material:
     """Filter every article with a paragraph model of other sites, and measure what it keeps.
 
@@ -158,8 +163,6 @@ def split(dataset: Dataset, group: Index, config: QualityConfig) -> list[Index]:
 
 def stratified(kind: NDArray[Any], group: Index, count: int, seed: int) -> list[Index]:
     """Return the numbers of each fold, whole groups, kinds spread evenly."""
-    import warnings
-
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # kinds rarer than folds
@@ -189,13 +192,13 @@ def fit(found: Material, config: QualityConfig) -> tuple[Fitted, Matrix]:
     poor = np.zeros(found.poor.size)
     for held in stratified(found.poor.astype(int), found.group, count, config.seed):
         rest = np.setdiff1d(np.arange(found.poor.size), held)
-        if np.unique(found.poor[rest]).size == 2:  # noqa: PLR2004
+        if np.unique(found.poor[rest]).size == 2:
             scores = _fit(found.select(rest), config, with_reasons=False).scores(found.select(held))
-            poor[held] = poor_of(scores)
+            poor[held] = probability_of_poor(scores)
         else:
             poor[held] = found.poor[rest].mean()
     decides = found.weight >= 1
-    decides = decides if np.unique(found.poor[decides]).size == 2 else np.ones_like(decides)  # noqa: PLR2004
+    decides = decides if np.unique(found.poor[decides]).size == 2 else np.ones_like(decides)
     threshold = best_threshold(found.poor[decides], poor[decides])
     return _fit(found, config)._replace(threshold=threshold), poor
 
@@ -209,11 +212,6 @@ def best_threshold(truth: NDArray[np.bool_], score: Matrix) -> float:
     best = int(np.flatnonzero(last)[f1[last].argmax()])
     below = ranked[best + 1] if best + 1 < ranked.size else ranked[best]
     return float((ranked[best] + below) / 2)
-
-
-def poor_of(scores: Matrix) -> Matrix:
-    """Return the probability of poor from the first output."""
-    return softmax(np.stack([np.zeros(scores.shape[1]), scores[0]]))[1]
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:
@@ -265,7 +263,7 @@ def _fit(found: Material, config: QualityConfig, *, with_reasons: bool = True) -
         if with_reasons and seen.size > 1:
             reasons = _regression(matrix[known], found.reason[known], found.weight[known], model.reason_C, model.balance)
             scores, intercept = reasons.coef_, reasons.intercept_
-            if seen.size == 2:  # noqa: PLR2004 - scikit-learn keeps one row for two classes
+            if seen.size == 2:  # scikit-learn keeps one row for two classes
                 scores, intercept = np.concatenate([-scores, scores]) / 2, np.concatenate([-intercept, intercept]) / 2
             coef[1 + seen], bias[1 + seen] = scores, intercept
         elif seen.size:
@@ -298,5 +296,3 @@ def _dense(text: TextStage) -> Matrix:
     """Return the weights that the rounded ones stand for, [buckets, outputs]."""
     parts = np.split(text.weights.astype(np.float64), np.cumsum(text.settings.buckets)[:-1])
     return np.concatenate([part * text.scale[family] for family, part in zip(range(len(FAMILIES)), parts, strict=True)])
-
-

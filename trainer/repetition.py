@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.scan import Hashes, Index, Scan, mixed, spread
 from trainer.text import Matrix
@@ -21,7 +22,7 @@ class _Repeated(NamedTuple):
 
     place: Index
     run: Index
-    first: Index
+    first: NDArray[np.bool_]
 
 
 def repetition(text: Scan) -> Matrix:
@@ -52,7 +53,7 @@ def repetition(text: Scan) -> Matrix:
 
 
 def _repeated(hashed: Hashes, place: Index) -> _Repeated:
-    """Return the n-grams whose hash occurs more than once: numbers of hash and place, sorted, so that equal ones are neighbours."""
+    """Return the n-grams whose hash occurs more than once: of numbers of hash and place, sorted, equal ones are neighbours."""
     bits = np.uint64(int(place[-1]).bit_length() if place.size else 0)
     low = (np.uint64(1) << bits) - np.uint64(1)
     number = (hashed & ~low) | place.astype(np.uint64)

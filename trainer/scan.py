@@ -14,9 +14,8 @@ Hashes = NDArray[np.uint64]
 
 # Classes of bytes. The bytes of a curly quote, a dash or an ellipsis character are all of its class; those of other characters
 # beyond ASCII count as letters. What stands from UPPER on is rare, so that looking it up by place is cheap.
-WHITE, LOWER, LETTER, UPPER, DIGIT, DOT, STOP, OPEN, CLOSE, QUOTE, APOSTROPHE, BRACKET, HASH, CURLY, COMMA, DASH, ELLIPSIS, SYMBOL = (
-    range(18)
-)  # fmt: skip
+WHITE, LOWER, LETTER, UPPER, DIGIT, DOT, STOP, OPEN, CLOSE = range(9)
+QUOTE, APOSTROPHE, BRACKET, HASH, CURLY, COMMA, DASH, ELLIPSIS, SYMBOL = range(9, 18)
 CLASSES = 18
 _PAD = 8  # line ends before and behind the text, so that eight bytes can be read anywhere
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
@@ -87,7 +86,7 @@ class Scan(NamedTuple):
 
     def places(self, cls: int) -> Index:
         """Return where the bytes of a class from UPPER on stand."""
-        return self.special[self.special_cls == cls]
+        return np.asarray(self.special[self.special_cls == cls])
 
     def of_line(self, values: NDArray[np.generic]) -> Index:
         """Add up what is said of each line, by article."""

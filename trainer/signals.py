@@ -20,8 +20,30 @@ from numpy.typing import NDArray
 from trainer.repetition import DUPLICATE, TOP, repetition
 from trainer.result import FilterResult
 from trainer.scan import (
-    APOSTROPHE, BRACKET, CLASSES, CLOSE, COMMA, CURLY, DIGIT, DOT, ELLIPSIS, HASH, LETTER, LOWER, OPEN, QUOTE, STOP, SYMBOL,
-    UPPER, Flags, Hashes, Index, Scan, scan, spread, sums,
+    APOSTROPHE,
+    BRACKET,
+    CLASSES,
+    CLOSE,
+    COMMA,
+    CURLY,
+    DIGIT,
+    DOT,
+    ELLIPSIS,
+    HASH,
+    LETTER,
+    LOWER,
+    OPEN,
+    QUOTE,
+    STOP,
+    SYMBOL,
+    UPPER,
+    Flags,
+    Hashes,
+    Index,
+    Scan,
+    scan,
+    spread,
+    sums,
 )  # fmt: skip
 from trainer.text import Matrix
 
@@ -79,7 +101,7 @@ SIGNALS = {
     "author": "share of words that speak of the author: I, my, we, our",
     "quotes": "quotation marks a word",
     "quote_balance": "1 where every quotation mark has its counterpart, falling to 0",
-    "title_overlap": "share of the longer words of the first kept paragraph that occur in the others; 0 where there are no others",
+    "title_overlap": "share of the longer words of the first kept paragraph that occur in the others; 0 where there are none",
 }  # fmt: skip
 NAMES = tuple(SIGNALS)
 CHUNK_CHARS = 1 << 19  # of articles measured at once, so that the arrays stay in the processor's cache
@@ -382,7 +404,9 @@ def _debris(text: Scan) -> Index:
         return text.special[:0]
     doubled = np.flatnonzero(byte == 0xC3)
     after, third = byte[doubled + 1], byte[doubled + 2]
-    doubled = doubled[(((after == 0x83) | (after == 0x82)) & (third >= 0xC2)) | ((after == 0xA2) & ((third == 0xE2) | (third == 0xC2)))]
+    doubled = doubled[
+        (((after == 0x83) | (after == 0x82)) & (third >= 0xC2)) | ((after == 0xA2) & ((third == 0xE2) | (third == 0xC2)))
+    ]
     lost = np.flatnonzero(byte == 0xEF)
     return np.sort(np.append(doubled, lost[(byte[lost + 1] == 0xBF) & (byte[lost + 2] == 0xBD)]))
 

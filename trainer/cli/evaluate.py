@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from trainer.cli import quality
 from trainer.cli.options import DEFAULT_LABELS, ConfigFile, Labels, Overrides, say, stdout_console, tracked
 
 NAME = "evaluate"
@@ -31,14 +32,18 @@ def command(
         Path | None, typer.Option("--json", help="Write the report as JSON to this file; - for stdout, without the table.")
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 for one a core.")] = -1,
+    task: quality.Task = quality.TaskOption.paragraphs,
 ) -> None:
     """Cross-validate on sites the model has not seen, or score a saved model.
 
     Every figure comes with a 95 % bootstrap interval over sites. Near-duplicate stories stay on one side of a split.
 
     Example: trainer evaluate labels --config configs/news.toml --json report.json
+
+    Example: trainer evaluate labels --task quality --config configs/quality.toml
     """
-    evaluate(
+    run = quality.evaluate if task is quality.TaskOption.quality else evaluate
+    run(
         labels or [DEFAULT_LABELS],
         config=config,
         overrides=overrides or (),
