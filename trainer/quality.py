@@ -123,6 +123,12 @@ class QualityModel:
         """Return the outputs [outputs, articles]."""
         return self._scores(results, measures(results))
 
+    def probabilities(self, results: Sequence[FilterResult]) -> Matrix:
+        """Return the probability of each of `verdicts.CODES`, [codes, articles]: good, and each reason."""
+        scores = self.scores(results)
+        poor = probability_of_poor(scores)
+        return np.concatenate([1 - poor[None], poor * softmax(scores[1:])])
+
     def _scores(self, results: Sequence[FilterResult], found: Measures) -> Matrix:
         inputs = standardised(found.scaled, self.centre, self.spread)
         # Added up one by one in a fixed order, so that a verdict does not depend on the batch or on the machine.
