@@ -25,7 +25,7 @@ def show(report: dict[str, Any], limit: int) -> None:
         _show_agreement(report["agreement"], console)
     else:
         _line("agreement: no paragraph was labelled by two people, so there is nothing to compare", console)
-    if report["quality"]:
+    if report.get("quality"):
         _show_quality(report["quality"], console)
     if report["adjudicated"]:
         for rule, count in report["adjudicated"]["settled"].items():
