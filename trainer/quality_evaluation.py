@@ -75,7 +75,7 @@ def cross_validate(
         predicted.called[held] = predicted.poor[held] >= fitted.threshold
         predicted.reason[held] = scores[1:].argmax(axis=0)
         thresholds.append((1 - fitted.threshold, fitted.threshold))
-        own = rest[counted[rest]]
+        own = rest[counted[rest]] if counted[rest].any() else rest
         for name, rank in baselines().items():
             value = rank(found.signals)
             by_rule[name].poor[held] = value[held]
