@@ -207,9 +207,9 @@ def test_too_few_verdicts_are_refused(dataset):
 
 def test_the_defaults_are_those_of_the_file_and_unknown_keys_are_named():
     assert load_quality_config(small.ROOT / "configs" / "quality.toml") == load_quality_config()
-    with pytest.raises(ConfigError, match="unknown key model.depth"):
+    with pytest.raises(ConfigError, match=r"unknown key model\.depth"):
         load_quality_config(None, ["model.depth=3"])
-    with pytest.raises(ConfigError, match="unknown key paragraphs.context.depth"):
+    with pytest.raises(ConfigError, match=r"unknown key paragraphs\.context\.depth"):
         load_quality_config(None, ["paragraphs.context.depth=3"])
 
 

@@ -145,8 +145,14 @@ def test_n_grams_of_one_article_are_not_repeated_in_another():
 
 @pytest.mark.parametrize(
     "line",
-    ["No stop at the end here", "Too short.", "You need JavaScript for this page.", "We and others make use of cookies here."]
-    + ["It just goes on and on...", f"A word of {'x' * 1001} characters is here."],
+    [
+        "No stop at the end here",
+        "Too short.",
+        "You need JavaScript for this page.",
+        "We and others make use of cookies here.",
+        "It just goes on and on...",
+        f"A word of {'x' * 1001} characters is here.",
+    ],
 )
 def test_c4_drops_a_line(line):
     assert one("c4_lines", PROSE, line) == 0.5

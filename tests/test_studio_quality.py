@@ -27,13 +27,13 @@ def project(client, tmp_path):
     """A project with three articles, one of which comes with a verdict."""
     name = project_name()
     records = [scraped(0), scraped(1), scraped(2, quality="poor", quality_reason="promo")]
-    push([file(tmp_path, records, "pushed.jsonl")], name, no_model=True)
+    push([file(tmp_path, records, "pushed.jsonl")], name)
     return name
 
 
 def judge(client, task, code, *, who=None):
     """Submit an annotation of a task with a verdict."""
-    regions = result(task, ["news"] * 5)
+    regions = result(task, ["news", "news", "caption", "news", "navigation"])
     regions.append({"from_name": "quality", "to_name": "text", "type": "choices", "value": {"choices": [code]}})
     more = {} if who is None else {"completed_by": who}
     client._sdk.annotations.create(task["id"], result=regions, lead_time=3.0, **more)
