@@ -21,7 +21,7 @@ from trainer.signals import NAMES, measure
 from trainer.text import Matrix, TextStage, softmax
 from trainer.verdicts import GOOD, POOR, REASONS
 
-BATCH_ARTICLES = 256
+BATCH_CHARS = 1 << 18  # of articles judged at once by judge_many
 _COUNTS = frozenset(
     "characters paragraphs paragraph_characters words word_length gopher_stop_words curly_brackets c4_sentences sentence_words "
     "sentence_spread longest_sentence".split()
@@ -104,8 +104,9 @@ class QualityModel:
         return next(self.judge_many([result]))
 
     def judge_many(self, results: Iterable[FilterResult]) -> Iterator[Verdict]:
-        """Judge filtered articles in batches; yields a verdict each, in order, the same as `judge` gives."""
+        """Judge filtered articles in batches of about BATCH_CHARS; yields a verdict each, in order, as `judge` gives it."""
         batch: list[FilterResult] = []
+        size = 0
         for result in results:
             if result.labels != self.labels:
                 raise InputError(
@@ -114,9 +115,10 @@ class QualityModel:
                     hint="Filter with a model of the same labels, or train a quality model with it.",
                 )
             batch.append(result)
-            if len(batch) == BATCH_ARTICLES:
+            size += result.paragraphs[-1].end + 64 if result.paragraphs else 64
+            if size >= BATCH_CHARS:
                 yield from self._judge(batch)
-                batch = []
+                batch, size = [], 0
         yield from self._judge(batch)
 
     def scores(self, results: Sequence[FilterResult]) -> Matrix:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, compress
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +108,7 @@ NAMES = tuple(SIGNALS)
 CHUNK_CHARS = 1 << 19  # of articles measured at once, so that the arrays stay in the processor's cache
 
 _SHORT_LINE = 30
+_TEXT = itemgetter(0)  # of a paragraph
 _LONGEST_WORD = 1000
 _LEAST_WORDS = 5
 _TITLE_BYTES = 4
@@ -165,17 +167,17 @@ def _runs(results: Iterable[FilterResult]) -> Iterator[list[FilterResult]]:
 
 
 def _measure(results: Sequence[FilterResult]) -> Matrix:
-    texts = [[paragraph.text for paragraph in result.paragraphs] for result in results]
+    texts = [list(map(_TEXT, result.paragraphs)) for result in results]
     text = scan([list(compress(line, result.keep)) for line, result in zip(texts, results, strict=True)])
-    count, meaning = _class_counts(text), _meanings(text)
+    count, meaning, ends = _class_counts(text), _meanings(text), _ends(text)
     parts = [
         _extent(results, texts, text),
         _words(text, count, meaning),
-        _lines(text, meaning),
+        _lines(text, meaning, *ends),
         dict(zip((*(f"top_{n}_gram" for n in TOP), *(f"duplicate_{n}_grams" for n in DUPLICATE)), repetition(text), strict=True)),
         {"reading_prompt": _prompts(results, texts)},
         _characters(text, count),
-        _sentences(text),
+        _sentences(text, *ends),
         {"title_overlap": _title_overlap(text)},
     ]
     found = {name: values for part in parts for name, values in part.items()}
@@ -185,7 +187,7 @@ def _measure(results: Sequence[FilterResult]) -> Matrix:
 def _extent(results: Sequence[FilterResult], texts: Sequence[Sequence[str]], text: Scan) -> dict[str, NDArray[np.generic]]:
     """Measure how much of each article stays, and in how long a stretch."""
     sizes = np.fromiter(map(len, chain.from_iterable(texts)), np.intp)
-    keep = np.fromiter(chain.from_iterable(result.keep for result in results), np.bool_)
+    keep = np.frombuffer(b"".join([bytes(result.keep) for result in results]), np.bool_)
     offsets = np.cumsum([0, *map(len, texts)])
     kept = sums(sizes * keep, offsets)
     border = np.ones(keep.size, np.bool_)
@@ -280,10 +282,9 @@ def _ends(text: Scan) -> tuple[NDArray[np.uint8], Flags]:
     return last, ends
 
 
-def _lines(text: Scan, meaning: NDArray[np.uint16]) -> dict[str, NDArray[np.generic]]:
+def _lines(text: Scan, meaning: NDArray[np.uint16], last_class: NDArray[np.uint8], ends: Flags) -> dict[str, NDArray[np.generic]]:
     lines = np.diff(text.article_line)
     per_line = np.maximum(lines, 1)
-    last_class, ends = _ends(text)
     last = text.line_word[1:] - 1
     first = text.start[text.line_word[:-1]]
     final = last_class[last]
@@ -346,10 +347,12 @@ def _phrases(text: Scan, meaning: NDArray[np.uint16]) -> tuple[Flags, Flags]:
 
 
 def _seen_before(text: Scan) -> Flags:
-    """Return which lines stood in their article before, as far as their words in order say."""
-    order = np.arange(text.hash.size, dtype=np.uint64) - np.repeat(text.line_word[:-1], text.line_words).astype(np.uint64)
-    of_word = text.hash * (order * np.uint64(2) + np.uint64(1))
-    line = np.add.reduceat(of_word, text.line_word[:-1]) if text.line_chars.size else of_word
+    """Return which lines stood in their article before, as far as their words say and the first and the last of them."""
+    if not text.line_chars.size:
+        return np.zeros(0, np.bool_)
+    first = text.line_word[:-1]
+    line = np.add.reduceat(text.hash, first)
+    line += text.hash[first] * np.uint64(3) + text.hash[text.line_word[1:] - 1] * np.uint64(5)
     again = np.ones(line.size, np.bool_)
     again[np.unique(line, return_index=True)[1]] = False
     return again
@@ -411,9 +414,9 @@ def _debris(text: Scan) -> Index:
     return np.sort(np.append(doubled, lost[(byte[lost + 1] == 0xBF) & (byte[lost + 2] == 0xBD)]))
 
 
-def _sentences(text: Scan) -> dict[str, NDArray[np.generic]]:
-    last, ends = _ends(text)
+def _sentences(text: Scan, last: NDArray[np.uint8], ends: Flags) -> dict[str, NDArray[np.generic]]:
     asks = text.of_word(ends & (last == STOP))
+    ends = ends.copy()
     ends[text.line_word[1:] - 1] = True
     final = np.flatnonzero(ends)
     size = np.diff(final, prepend=-1)
@@ -439,10 +442,10 @@ def _title_overlap(text: Scan) -> NDArray[np.float64]:
     place, row = spread(text.line_word[first], text.line_word[first + 1])
     is_long = text.core_end[place] - text.core_start[place] >= _TITLE_BYTES
     place, row = place[is_long], row[is_long]
-    slot_bits = np.uint64(48)
+    slot = (text.hash >> np.uint64(48)).view(np.int64)
     marked = np.zeros(1 << 16, np.bool_)
-    marked[text.hash[place] >> slot_bits] = True
-    like = marked[text.hash >> slot_bits]
+    marked[slot[place]] = True
+    like = marked[slot]
     like[place] = False
     occurs = np.isin(text.hash[place], text.hash[np.flatnonzero(like)])
     out = np.zeros(lines.size)

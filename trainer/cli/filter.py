@@ -195,7 +195,7 @@ def filter(
         bar = stack.enter_context(progress_bar())
         task = bar.add_task("articles", total=None)
         options = {"memory": sites, "wrap": wrap, "allow_empty": allow_empty, "max_removed_share": max_removed_share}
-        for item, result in _filtered(classifier, items, **options):
+        for item, result, verdict in cli_quality.judged(gate, _filtered(classifier, items, **options)):
             tally.add(result)
             if folder and "drift" in result.flags:
                 folder.add(
@@ -203,7 +203,7 @@ def filter(
                 )
             why = _reasons(classifier, result) if with_explanations else []
             record = _with_explanations(result.to_record(item.record, paragraphs=paragraphs), why) if write or gate else {}
-            verdict, stays = cli_quality.judged(gate, result, record)
+            stays = gate is None or gate.takes(record, verdict)
             bar.advance(task)
             if stays and write:
                 write(record)

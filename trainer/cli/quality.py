@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from enum import StrEnum
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,21 +156,24 @@ class Gate:
         self._write = stack.enter_context(records.writer(refused, force=force)) if refused is not None else None
         self.poor, self.count = Counter[str](), 0
 
-    def judge(self, result: FilterResult) -> Verdict:
-        """Judge an article and count it."""
-        verdict = self._model.judge(result)
-        if verdict.reason:
-            self.poor[verdict.reason] += 1
-        return verdict
+    def judge(self, results: Iterable[FilterResult]) -> Iterator[Verdict]:
+        """Judge articles, some ahead, and count them."""
+        for verdict in self._model.judge_many(results):
+            if verdict.reason:
+                self.poor[verdict.reason] += 1
+            yield verdict
 
-    def refuse(self, record: dict[str, Any], verdict: Verdict) -> bool:
-        """Write the record to the file of those refused if it is under the least quality; return whether it was."""
+    def takes(self, record: dict[str, Any], verdict: Verdict | None) -> bool:
+        """Put the verdict into the record; return whether the article stays, and if not, write it to the file of the refused."""
+        if verdict is None:
+            return True
+        record["quality"] = verdict.record()
         if self._least is None or verdict.probability >= self._least or self._write is None:
-            return False
+            return True
         why = verdict.reason or f"quality {verdict.probability:.3f} is under {self._least:g}"
         self._write({**record, "refused": {"reason": why, "probability": round(verdict.probability, 6), "least": self._least}})
         self.count += 1
-        return True
+        return False
 
     def line(self) -> str:
         """Return the summary for people."""
@@ -178,13 +182,16 @@ class Gate:
         return f"quality: {self.poor.total():,} poor{reasons}{refused}"
 
 
-def judged(gate: Gate | None, result: FilterResult, record: dict[str, Any]) -> tuple[Verdict | None, bool]:
-    """Put the verdict on an article, if it gets one, into its record; return it, and whether the article stays."""
+def judged(
+    gate: Gate | None, filtered: Iterable[tuple[records.Item, FilterResult]]
+) -> Iterator[tuple[records.Item, FilterResult, Verdict | None]]:
+    """Add to each article its verdict, if it gets one."""
     if gate is None:
-        return None, True
-    verdict = gate.judge(result)
-    record["quality"] = verdict.record()
-    return verdict, not gate.refuse(record, verdict)
+        yield from ((item, result, None) for item, result in filtered)
+        return
+    pairs, ahead = tee(filtered)
+    for (item, result), verdict in zip(pairs, gate.judge(result for _, result in ahead), strict=True):
+        yield item, result, verdict
 
 
 def open_gate(
