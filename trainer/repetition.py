@@ -45,7 +45,7 @@ def repetition(text: Scan) -> Matrix:
             break
         row = n - 2 if n <= TOP[-1] else len(TOP) + n - DUPLICATE[0]
         out[row] = (_top(text, found, n, size) if n <= TOP[-1] else _covered(text, found, n, size)) / total
-        position = np.searchsorted(place, found.place)
+        position = place.searchsorted(found.place)
         follows = np.flatnonzero(np.diff(found.place) == 1)  # the n-gram one word on is repeated too
         place = found.place[follows]
         hashed = mixed(hashed[position[follows]] * _P + text.hash[place + n])
@@ -73,7 +73,7 @@ def _top(text: Scan, found: _Repeated, n: int, size: Index) -> Index:
     starts = found.place[found.first]
     count = np.bincount(found.run)[found.run[found.first]]
     width = np.add.reduce([size[starts + offset] for offset in range(n)])
-    article = np.searchsorted(text.article_word, starts, side="right") - 1
+    article = text.article_word.searchsorted(starts, side="right") - 1
     best = np.zeros(text.article_word.size - 1, np.int64)
     np.maximum.at(best, article, count << 32 | width)  # the longest of those that are equally frequent
     return np.asarray((best >> 32) * (best & 0xFFFFFFFF))
@@ -83,5 +83,5 @@ def _covered(text: Scan, found: _Repeated, n: int, size: Index) -> Index:
     """Return the bytes of each article that stand in an n-gram that occurred before."""
     again = found.place[~found.first]
     word = np.unique(spread(again, again + n)[0])
-    article = np.searchsorted(text.article_word, word, side="right") - 1
+    article = text.article_word.searchsorted(word, side="right") - 1
     return np.bincount(article, size[word], text.article_word.size - 1).astype(np.intp)

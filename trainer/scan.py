@@ -94,11 +94,11 @@ class Scan(NamedTuple):
 
     def of_word(self, flags: Flags) -> Index:
         """Count the flagged words of each article."""
-        return np.diff(np.searchsorted(np.flatnonzero(flags), self.article_word))
+        return counts(flags.nonzero()[0], self.article_word)
 
     def of_place(self, places: Index) -> Index:
         """Count the places, in order, that are in each article."""
-        return np.diff(np.searchsorted(places, self.article_byte))
+        return counts(places, self.article_byte)
 
 
 def scan(articles: Sequence[Sequence[str]]) -> Scan:
@@ -115,7 +115,7 @@ def scan(articles: Sequence[Sequence[str]]) -> Scan:
     border = np.flatnonzero(white[1:] != white[:-1]) + 1
     start, end = border[0::2], border[1::2]
     line_end = np.flatnonzero(byte[_PAD - 1 : byte.size - _PAD + 1] == 10)[: len(lines) + 1] + _PAD - 1
-    line_word = np.searchsorted(start, line_end)
+    line_word = start.searchsorted(line_end)
     sizes = np.fromiter(map(len, lines), np.intp, len(lines))
     first_line = np.cumsum([0, *map(len, articles)])
     article_byte = line_end[first_line]
@@ -153,7 +153,14 @@ def sums(values: NDArray[np.generic], offsets: Index) -> Index:
     """Add up the values of each stretch `values[offsets[i]:offsets[i + 1]]`; whole numbers only, which are exact."""
     running = np.zeros(values.size + 1, np.int64)
     np.cumsum(values, out=running[1:])
-    return np.diff(running[offsets])
+    at = running[offsets]
+    return np.asarray(at[1:] - at[:-1])
+
+
+def counts(places: Index, offsets: Index) -> Index:
+    """Count the places, in order, of each stretch from one offset to the next."""
+    at = places.searchsorted(offsets)
+    return np.asarray(at[1:] - at[:-1])
 
 
 def spread(starts: Index, ends: Index) -> tuple[Index, Index]:

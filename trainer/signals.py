@@ -170,13 +170,14 @@ def _measure(results: Sequence[FilterResult]) -> Matrix:
     texts = [list(map(_TEXT, result.paragraphs)) for result in results]
     text = scan([list(compress(line, result.keep)) for line, result in zip(texts, results, strict=True)])
     count, meaning, ends = _class_counts(text), _meanings(text), _ends(text)
+    visible = sums(text.end - text.start, text.article_word)  # bytes that are not white space
     parts = [
         _extent(results, texts, text),
-        _words(text, count, meaning),
+        _words(text, count, meaning, visible),
         _lines(text, meaning, *ends),
         dict(zip((*(f"top_{n}_gram" for n in TOP), *(f"duplicate_{n}_grams" for n in DUPLICATE)), repetition(text), strict=True)),
         {"reading_prompt": _prompts(results, texts)},
-        _characters(text, count),
+        _characters(text, count, visible),
         _sentences(text, *ends),
         {"title_overlap": _title_overlap(text)},
     ]
@@ -196,7 +197,7 @@ def _extent(results: Sequence[FilterResult], texts: Sequence[Sequence[str]], tex
     first = np.flatnonzero(border)
     longest = np.zeros(len(results), np.int64)
     if first.size:
-        article = np.searchsorted(offsets, first, side="right") - 1
+        article = offsets.searchsorted(first, side="right") - 1
         np.maximum.at(longest, article, np.add.reduceat(sizes * keep, first))
     paragraphs = np.diff(text.article_line)
     return {
@@ -211,7 +212,7 @@ def _extent(results: Sequence[FilterResult], texts: Sequence[Sequence[str]], tex
 def _class_counts(text: Scan) -> Index:
     """Count the characters of each class from UPPER on, [articles, classes]."""
     articles = text.article_byte.size - 1
-    each = np.diff(np.searchsorted(text.special, text.article_byte))
+    each = text.of_place(text.special)
     row = np.repeat(np.arange(articles) * CLASSES, each)
     count = np.bincount(row + text.special_cls, minlength=articles * CLASSES).reshape(articles, CLASSES)
     count[:, [OPEN, CLOSE, ELLIPSIS]] //= 3  # of three bytes each
@@ -224,14 +225,13 @@ def _meanings(text: Scan) -> NDArray[np.uint16]:
     return np.asarray(_STOP_MEANING[slot] * (_STOP_KEY[slot] == text.head))
 
 
-def _words(text: Scan, count: Index, meaning: NDArray[np.uint16]) -> dict[str, NDArray[np.generic]]:
+def _words(text: Scan, count: Index, meaning: NDArray[np.uint16], visible: Index) -> dict[str, NDArray[np.generic]]:
     words = np.diff(text.article_word)
     per_word = np.maximum(words, 1)
     held = np.zeros(words.size, np.uint16)
     full = np.flatnonzero(words)
     if full.size:
         held[full] = np.bitwise_or.reduceat(meaning, text.article_word[:-1][full])
-    visible = sums(text.end - text.start, text.article_word)
     dots, cls = text.places(DOT), text.cls
     three = dots[(cls[dots + 1] == DOT) & (cls[dots + 2] == DOT) & (cls[dots - 1] != DOT)]
     return {
@@ -327,7 +327,7 @@ def _lines(text: Scan, meaning: NDArray[np.uint16], last_class: NDArray[np.uint8
 def _overlong(text: Scan) -> Flags:
     found = np.zeros(text.line_chars.size, np.bool_)
     words = np.flatnonzero(text.end - text.start > _LONGEST_WORD)
-    found[np.searchsorted(text.line_word, words, side="right") - 1] = True
+    found[text.line_word.searchsorted(words, side="right") - 1] = True
     return found
 
 
@@ -335,7 +335,7 @@ def _phrases(text: Scan, meaning: NDArray[np.uint16]) -> tuple[Flags, Flags]:
     """Return which lines mention JavaScript or a phrase of a policy notice, and which words begin placeholder text."""
     lines, words = np.zeros(text.line_chars.size, np.bool_), np.zeros(text.start.size, np.bool_)
     hints = np.flatnonzero(meaning == _IS_HINT)
-    line = np.searchsorted(text.line_word, hints, side="right") - 1
+    line = text.line_word.searchsorted(hints, side="right") - 1
     for number in np.unique(line):
         first, last = text.line_word[number : number + 2]
         said = text.lowered[text.start[first] : text.end[last - 1]]
@@ -375,13 +375,12 @@ def _prompts(results: Sequence[FilterResult], texts: Sequence[Sequence[str]]) ->
     return found
 
 
-def _characters(text: Scan, count: Index) -> dict[str, NDArray[np.generic]]:
+def _characters(text: Scan, count: Index, visible: Index) -> dict[str, NDArray[np.generic]]:
     cls = text.cls
     words = np.maximum(np.diff(text.article_word), 1)
     upper, digit, dot = (text.places(kind) for kind in (UPPER, DIGIT, DOT))
     glued = text.of_place(upper[cls[upper - 1] == LOWER]) + text.of_place(dot[(cls[dot - 1] == LOWER) & (cls[dot + 1] == UPPER)])
     glued_digits = text.of_place(digit[(cls[digit + 1] == UPPER) & (cls[digit + 2] == LOWER)])
-    visible = np.maximum(sums(text.end - text.start, text.article_word), 1)
     others = count.sum(axis=1) + 2 * (count[:, OPEN] + count[:, CLOSE] + count[:, ELLIPSIS])
     lower = np.maximum(visible - others, 0)  # what is not special
     opened, closed, straight = count[:, OPEN], count[:, CLOSE], count[:, QUOTE]
@@ -390,7 +389,7 @@ def _characters(text: Scan, count: Index) -> dict[str, NDArray[np.generic]]:
         "glued_words": glued / words,
         "glued_digits": glued_digits / words,
         "upper_case": count[:, UPPER] / np.maximum(lower + count[:, UPPER], 1),
-        "digits": count[:, DIGIT] / visible,
+        "digits": count[:, DIGIT] / np.maximum(visible, 1),
         "commas": count[:, COMMA] / words,
         "brackets": count[:, BRACKET] / words,
         "symbols": (count[:, SYMBOL] + count[:, CURLY]) / words,
@@ -420,7 +419,7 @@ def _sentences(text: Scan, last: NDArray[np.uint8], ends: Flags) -> dict[str, ND
     ends[text.line_word[1:] - 1] = True
     final = np.flatnonzero(ends)
     size = np.diff(final, prepend=-1)
-    offsets = np.searchsorted(final, text.article_word)
+    offsets = final.searchsorted(text.article_word)
     number = np.maximum(np.diff(offsets), 1)
     mean = sums(size, offsets) / number
     longest = np.zeros(number.size, np.int64)
