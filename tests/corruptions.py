@@ -19,7 +19,8 @@ from safetensors.numpy import load as read_arrays
 from safetensors.numpy import save as write_arrays
 
 import trainer
-from trainer.artifact import MAX_HEADER_BYTES, WEIGHTS, _digest
+from trainer.artifact import MAX_HEADER_BYTES, WEIGHTS
+from trainer.artifact import digest_of as _digest
 
 ARTICLES = [["Home", "The council voted on Monday.", "Donate now!", ""], ["Photo: AP"], []]
 Description = dict[str, Any]

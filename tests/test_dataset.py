@@ -72,7 +72,7 @@ def test_digest_depends_on_neither_order_nor_files_nor_side_information(tmp_path
     items = records(8, 4)
     reference = load(folder / "reference.jsonl", items).digest
     for i, item in enumerate(items):
-        item |= {"id": f"{salt}{i}", "source": salt, "title": salt, "quality": salt}
+        item |= {"id": f"{salt}{i}", "source": salt, "title": salt, "quality": ("good", "poor")[i % 2], "quality_reason": None}
         for paragraph in item["paragraphs"]:
             paragraph |= {"annotator": salt, "updated": "2024-01-01"}
     shuffled = [items[i] for i in order]

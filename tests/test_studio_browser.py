@@ -17,6 +17,7 @@ from small import article, write
 from studio_server import Studio
 
 from trainer.schema import NEWS_LABELS
+from trainer.studio import interface
 
 STORY = [
     ("Harbour bridge stays shut until spring", "news"),
@@ -124,3 +125,19 @@ def test_wrong_labels_are_corrected_by_keyboard_and_pulled(page, studio, labels,
     assert [(paragraph["text"], paragraph["label"]) for paragraph in pulled["paragraphs"]] == story
     assert {paragraph["annotator"] for paragraph in pulled["paragraphs"]} == {studio.username}
     assert hosts == {urlsplit(studio.url).netloc}  # nothing that the page loads or sends leaves the machine
+
+
+def test_one_key_says_what_the_whole_article_is(page, studio, labels, tmp_path):
+    file = write(tmp_path / "offer.jsonl", [article(2, "lundbay.example", *STORY)])
+    labels("push", file, "--project", "verdicts")
+    open_next_article(page, studio, "verdicts", len(STORY))
+    page.keyboard.press(NEXT)
+    page.get_by_text("p0", exact=True).wait_for()  # with a paragraph selected, the key means the article all the same
+    page.keyboard.press(interface.quality_keys(NEWS_LABELS)["promo"])
+    page.locator("input[type=radio]:checked, input[type=checkbox][name=promo]:checked").first.wait_for()
+    page.keyboard.press(SUBMIT)
+    page.get_by_text("No More Tasks Left in Queue").wait_for()
+    assert labels("pull", "--project", "verdicts", "--out", file)["verdicts"] == 1
+    (pulled,) = read(file)
+    assert (pulled["quality"], pulled["quality_reason"]) == ("poor", "promo")
+    assert [(paragraph["text"], paragraph["label"]) for paragraph in pulled["paragraphs"]] == STORY

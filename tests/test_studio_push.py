@@ -296,13 +296,13 @@ def test_what_the_owner_added_to_the_interface_stays(client, project, tmp_path, 
     source = file(tmp_path, [scraped(1)])
     push([source], project, folder)
     (found,) = client.projects(project)
-    extra = '<Choices name="quality" toName="text"><Choice value="good"/></Choices></View>'
+    extra = '<Choices name="mood" toName="text"><Choice value="good"/></Choices></View>'
     client.update_project(found["id"], label_config=found["label_config"].replace("</View>", extra))
     config = tmp_path / "five.toml"
     config.write_text(FIVE)
     push([source], project, folder, config=config)
     (found,) = client.projects(project)
-    assert 'name="quality"' in found["label_config"]
+    assert 'name="mood"' in found["label_config"]
     assert "promo" in found["label_config"]
 
 

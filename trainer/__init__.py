@@ -11,6 +11,8 @@ filters articles:
     result.text      # the kept paragraphs
     result.removed   # what went: text, place, label, probability
 
+A second model says whether what is left is a whole, readable piece of journalism: `trainer.load_quality().judge(result)`.
+
 What this package imports by itself is the standard library, NumPy and safetensors; everything else belongs to training.
 """
 
@@ -19,6 +21,8 @@ from trainer.errors import ArtifactError, InputError, TrainerError
 from trainer.memory import SiteMemory
 from trainer.model import Classifier
 from trainer.paragraph import Article, Paragraph, split
+from trainer.quality import QualityModel, Verdict
+from trainer.quality_artifact import load_quality
 from trainer.result import FilterResult, Prediction, Removed
 
 __all__ = [
@@ -29,10 +33,13 @@ __all__ = [
     "InputError",
     "Paragraph",
     "Prediction",
+    "QualityModel",
     "Removed",
     "SiteMemory",
     "TrainerError",
+    "Verdict",
     "load",
+    "load_quality",
     "split",
 ]
 __version__ = "0.1.0"

@@ -39,13 +39,15 @@ class AnnotatedArticle:
     Attributes:
         article: its labels are those that nobody contests: settled in the file, or the same from everybody; `where` is the
             first place it stands. annotations: of each paragraph, by annotator. records: the lines it was read from.
-        labels: of each record, as `article.labels` before anybody was compared.
+        labels: of each record, as `article.labels` before anybody was compared. annotators: of each record, who labelled what
+            names no annotator.
     """
 
     article: LabelledArticle
     annotations: tuple[tuple[Annotation, ...], ...]
     records: tuple[dict[str, Any], ...]
     labels: tuple[tuple[str | None, ...], ...]
+    annotators: tuple[str, ...] = ()
 
     def contested(self, index: int) -> bool:
         """Return whether annotators disagree on a paragraph and nobody has settled it."""
@@ -88,7 +90,7 @@ def _annotated(
         _said(paragraph, label, default, labels, f"{where}: paragraph {index}")
         for index, (paragraph, label) in enumerate(zip(paragraphs, article.labels, strict=True))
     )
-    return AnnotatedArticle(_agreed(article, said), said, (item,), (article.labels,))
+    return AnnotatedArticle(_agreed(article, said), said, (item,), (article.labels,), (default,))
 
 
 def _said(paragraph: Mapping[str, Any], label: str | None, default: str, labels: LabelSet, where: str) -> tuple[Annotation, ...]:
@@ -147,7 +149,9 @@ def _joined(one: AnnotatedArticle, other: AnnotatedArticle) -> AnnotatedArticle:
         for i, final in enumerate(labels)
     )
     article = replace(a, labels=labels, kinds=kinds)
-    return AnnotatedArticle(article, tuple(together), one.records + other.records, one.labels + other.labels)
+    return AnnotatedArticle(
+        article, tuple(together), one.records + other.records, one.labels + other.labels, one.annotators + other.annotators
+    )
 
 
 def _settled(one: AnnotatedArticle) -> list[str | None]:

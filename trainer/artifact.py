@@ -7,7 +7,8 @@ import json
 import math
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ from trainer.text import TextStage
 FORMAT = 3
 
 DEFAULT = "news-en"  # the English news model that comes with the package
+PARAGRAPHS, QUALITY = "paragraphs", "quality"  # tasks; the file of a paragraph model does not name its own
 WEIGHTS, METRICS, CARD = "model.safetensors", "metrics.json", "card.md"
 MAX_FILE_BYTES, MAX_HEADER_BYTES = 32 << 20, 1 << 20
 _DTYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype(np.int8), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
@@ -91,7 +93,7 @@ def save(
         "policy": policy._asdict(),
         "info": dict(info),
     }
-    description["digest"] = _digest(description, arrays)
+    description["digest"] = digest_of(description, arrays)
     # One metadata key only: safetensors writes several in no fixed order.
     data = to_safetensors(arrays, {"trainer": json.dumps(description, sort_keys=True)})
     if len(data) > MAX_FILE_BYTES:
@@ -99,7 +101,12 @@ def save(
             len(data), str(folder / WEIGHTS), "Choose fewer word_bits, pair_bits or char_bits, or a larger min_kind."
         )
     _parse(data, str(folder / WEIGHTS))
-    contents = {WEIGHTS: data, **{name: text.encode() for name, text in (texts or {}).items()}}
+    return write_folder(folder, data, texts or {})
+
+
+def write_folder(folder: Path, weights: bytes, texts: Mapping[str, str]) -> Path:
+    """Write the files of a model folder, whole or not at all."""
+    contents = {WEIGHTS: weights, **{name: text.encode() for name, text in texts.items()}}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         new = Path(temporary) / "new"
@@ -133,24 +140,24 @@ def check_free(folder: Path, *, force: bool) -> None:
         )
 
 
-def find(model: Path | str | None = None) -> Path:
-    """Return the folder of a model: the given one, or for none the English news model that comes with the package.
+def find(model: Path | str | None = None, default: str = DEFAULT) -> Path:
+    """Return the folder of a model: the given one, or for none the default one that comes with the package.
 
-    That one also answers to its bare name, `news-en`, where the working directory has no folder of this name. It lies within
+    That one also answers to its bare name, e.g. `news-en`, where the working directory has no folder of this name. It lies within
     the installed package, or beside it in a checkout.
 
     Raises:
         ArtifactError: this installation has no default model.
     """
-    if model is not None and (str(model) != DEFAULT or Path(model).exists()):
+    if model is not None and (str(model) != default or Path(model).exists()):
         return Path(model)
     package = Path(__file__).resolve().parent
     for home in (package, package.parent):
-        folder = home / "models" / DEFAULT
+        folder = home / "models" / default
         if (folder / WEIGHTS).is_file():
             return folder
     raise ArtifactError(
-        f"no default model ({DEFAULT}) in this installation",
+        f"no default model ({default}) in this installation",
         hint="Train one, for example trainer train labels --out models/mine, and name it.",
     )
 
@@ -166,20 +173,7 @@ def load(model: Path | str | None = None) -> Classifier:
     """
     folder = find(model)
     path = folder / WEIGHTS
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ArtifactError("is not a file", where=str(path))
-        if status.st_size > MAX_FILE_BYTES:
-            raise _too_large(status.st_size, str(path))
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ArtifactError(
-            f"cannot read the model ({reason})", where=str(path), hint="Train one: trainer train --out models/NAME."
-        ) from None
-    metadata, arrays = _parse(data, str(path))
+    metadata, arrays = _parse(read_weights(path), str(path))
     text = TextStage(metadata.features, arrays["text.weights"], arrays["text.scale"], arrays["text.bias"])
     sequence = _sequence(metadata, arrays)
     network = Network(text, sequence, metadata.kinds, metadata.label_of, len(metadata.labels), metadata.labels.kept)
@@ -188,27 +182,42 @@ def load(model: Path | str | None = None) -> Classifier:
     )
 
 
+def read_weights(path: Path) -> bytes:
+    """Return the bytes of a model file, at most MAX_FILE_BYTES; ArtifactError if there is none."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ArtifactError("is not a file", where=str(path))
+        if status.st_size > MAX_FILE_BYTES:
+            raise _too_large(status.st_size, str(path))
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ArtifactError(
+            f"cannot read the model ({reason})", where=str(path), hint="Train one: trainer train --out models/NAME."
+        ) from None
+
+
 def _parse(data: bytes, where: str) -> tuple[Metadata, Arrays]:
     """Check a model file's bytes and return what is in them.
 
     Raises:
         ArtifactError: with the first thing that is wrong.
     """
-    try:
-        header = _header(data)
-        description = _description(header)
+    with refusing(where):
+        description, header = describe(data, PARAGRAPHS)
         metadata = _metadata(description)
-        expected = _expected(metadata)
-        declared = {name: (item["dtype"], tuple(item["shape"])) for name, item in header.items() if name != "__metadata__"}
-        _check_declared(expected, declared)
-        arrays = {name: _array(item) for name, item in safetensors.deserialize(data)}  # type: ignore[no-untyped-call]
-        if {name: (array.dtype, array.shape) for name, array in arrays.items()} != {
-            name: (_DTYPES[dtype], shape) for name, (dtype, shape) in declared.items()
-        }:
-            raise ArtifactError("header and arrays differ")
-        if _digest({k: v for k, v in description.items() if k != "digest"}, arrays) != metadata.digest:
-            raise ArtifactError("its bytes do not match its digest")
+        arrays = read_arrays(data, header, description, _expected(metadata))
         _check_values(metadata, arrays)
+    return metadata, arrays
+
+
+@contextmanager
+def refusing(where: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a model file into an ArtifactError that says where."""
+    try:
+        yield
     except ArtifactError as error:
         raise ArtifactError(error.cause, where=where, hint=error.hint or "Copy the model again, or train it anew.") from None
     except (safetensors.SafetensorError, ConfigError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
@@ -217,7 +226,36 @@ def _parse(data: bytes, where: str) -> tuple[Metadata, Arrays]:
             where=where,
             hint="Copy the model again, or train it anew.",
         ) from None
-    return metadata, arrays
+
+
+def describe(data: bytes, task: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a model file says of itself, and its header; ArtifactError if it is a model of another task."""
+    header = _header(data)
+    description = _description(header)
+    found = description.get("task", PARAGRAPHS)
+    if found != task:
+        article = {PARAGRAPHS: "paragraphs", QUALITY: "article quality"}
+        raise ArtifactError(
+            f"is a model of {article.get(str(found), 'something else')}, not of {article[task]}",
+            hint="Give a paragraph model as --model and a quality model as --quality.",
+        )
+    return description, header
+
+
+def read_arrays(
+    data: bytes, header: dict[str, Any], description: dict[str, Any], expected: dict[str, tuple[str, tuple[int, ...]]]
+) -> Arrays:
+    """Return the arrays of a model file once names, types, shapes and the digest are as they should be."""
+    declared = {name: (item["dtype"], tuple(item["shape"])) for name, item in header.items() if name != "__metadata__"}
+    _check_declared(expected, declared)
+    arrays = {name: _array(item) for name, item in safetensors.deserialize(data)}  # type: ignore[no-untyped-call]
+    if {name: (array.dtype, array.shape) for name, array in arrays.items()} != {
+        name: (_DTYPES[dtype], shape) for name, (dtype, shape) in declared.items()
+    }:
+        raise ArtifactError("header and arrays differ")
+    if digest_of({k: v for k, v in description.items() if k != "digest"}, arrays) != description.get("digest"):
+        raise ArtifactError("its bytes do not match its digest")
+    return arrays
 
 
 def _too_large(size: int, where: str, hint: str = "") -> ArtifactError:
@@ -368,7 +406,7 @@ def _sequence(metadata: Metadata, arrays: Arrays) -> SequenceStage:
     return SequenceStage(metadata.sequence, {name: array.astype(np.float64) for name, array in own.items()})
 
 
-def _digest(description: Mapping[str, Any], arrays: Arrays) -> str:
+def digest_of(description: Mapping[str, Any], arrays: Arrays) -> str:
     """SHA-256 over the description and all arrays with their names, types and shapes."""
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name, array in sorted(arrays.items()):

@@ -6,7 +6,7 @@ import hashlib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -24,6 +24,9 @@ class Section(BaseModel):
     """A part of the configuration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Settings = TypeVar("Settings", bound=Section)
 
 
 class LabelSection(Section):
@@ -176,29 +179,32 @@ def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -
     Raises:
         ConfigError: the file cannot be read, or a key is unknown or ill-typed; the key is named.
     """
+    config = read_settings(Config, path, overrides, "configs/news.toml")
+    _ = config.label_set
+    return config
+
+
+def read_settings(kind: type[Settings], path: Path | str | None, overrides: Sequence[str], example: str) -> Settings:
+    """Read settings of some kind; `example` is the file that explains them. See `load_config`."""
     values: dict[str, Any] = {}
     where = str(path) if path else ""
     if path:
         try:
             values = tomllib.loads(Path(path).read_text("utf-8"))
         except OSError as error:
-            raise ConfigError(
-                f"cannot read the configuration ({error.strerror})", where=where, hint="See configs/news.toml."
-            ) from None
+            raise ConfigError(f"cannot read the configuration ({error.strerror})", where=where, hint=f"See {example}.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"is not TOML: {error}", where=where) from None
     for override in overrides:
         _override(values, override)
     try:
-        config = Config.model_validate(values)
-        _ = config.label_set
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "configuration"
         unknown = first["type"] == "extra_forbidden"
         cause = f"unknown key {key}" if unknown else f"{key}: {first['msg'].removeprefix('Value error, ')}"
-        raise ConfigError(cause, where=where, hint="See configs/news.toml for every key.") from None
-    return config
+        raise ConfigError(cause, where=where, hint=f"See {example} for every key.") from None
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from trainer.errors import InputError
 from trainer.files import STANDOFF_SUFFIXES, read_json_lines
 from trainer.schema import LabelSet
+from trainer.verdicts import POOR, REASONS, VERDICTS
 
 _MOST_WEIGHT = 100
 LABEL_SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -27,7 +28,7 @@ class LabelledArticle:
     """One article and the labels of its paragraphs (`None`: not labelled).
 
     `kinds` are as in the file, `where` is its file and line, `weight` how much its paragraphs count in training (not in
-    evaluation).
+    evaluation). `quality` is good or poor, None where nobody judged it, `quality_reason` why it is poor, as far as that is known.
     """
 
     id: str
@@ -38,11 +39,18 @@ class LabelledArticle:
     source: str = ""
     where: str = ""
     weight: float = 1.0
+    quality: str | None = None
+    quality_reason: str | None = None
 
     @property
     def content(self) -> bytes:
-        """Digest of what training sees of the article: site, texts, labels, kinds and weight."""
+        """Digest of what training on paragraphs sees of the article: site, texts, labels, kinds and weight."""
         return hashlib.sha256(json.dumps([self.site, self.texts, self.labels, self.kinds, self.weight]).encode()).digest()
+
+    @property
+    def judged_content(self) -> bytes:
+        """Digest of what training on article quality sees of it: the same, and the verdict."""
+        return hashlib.sha256(self.content + json.dumps([self.quality, self.quality_reason]).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,11 @@ class Dataset:
     def digest(self) -> str:
         """See the class."""
         return hashlib.sha256(b"".join(article.content for article in self.articles)).hexdigest()
+
+    @property
+    def quality_digest(self) -> str:
+        """The same with the verdicts on the articles; `digest` does not see those."""
+        return hashlib.sha256(b"".join(article.judged_content for article in self.articles)).hexdigest()
 
     @property
     def texts(self) -> list[tuple[str, ...]]:
@@ -138,9 +151,10 @@ def load_labels(
         for where, item in read_records(file):
             article = parse_article(item, where, labels, by_kind or {})
             known = by_id.setdefault(article.id, article)
-            if known is not article and known.content != article.content:
+            if known is not article and known.judged_content != article.judged_content:
                 raise InputError(
-                    f"article id {article.id!r} stands also at {known.where}, with other text, site, labels, kinds or weight",
+                    f"article id {article.id!r} stands also at {known.where}, with other text, site, labels, kinds, weight or "
+                    "quality",
                     where=where,
                     hint="Give the articles different ids, or delete the outdated one.",
                 )
@@ -204,6 +218,7 @@ def parse_article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str,
     weight = item.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= _MOST_WEIGHT:
         raise refuse(f"field 'weight' is not a number above 0 and up to {_MOST_WEIGHT}")
+    quality, reason = _verdict(item, refuse)
     source = item.get("source")
     return LabelledArticle(
         item["id"],
@@ -214,7 +229,19 @@ def parse_article(item: Any, where: str, labels: LabelSet, by_kind: Mapping[str,
         source if isinstance(source, str) else "",
         where,
         float(weight),
+        quality,
+        reason,
     )
+
+
+def _verdict(item: Mapping[str, Any], refuse: Callable[[str], InputError]) -> tuple[str | None, str | None]:
+    """Return what is said of the whole article, and why."""
+    quality, reason = item.get("quality"), item.get("quality_reason")
+    if quality not in (None, *VERDICTS):
+        raise refuse(f"field 'quality' is {str(quality)[:40]!r}, not {' or '.join(VERDICTS)}")
+    if reason is not None and (quality != POOR or reason not in REASONS):
+        raise refuse(f"field 'quality_reason' is {str(reason)[:40]!r}; a poor article has one of {', '.join(REASONS)}")
+    return quality, reason
 
 
 def _decided(label: Any, kind: str | None, by_kind: Mapping[str, str]) -> Any:

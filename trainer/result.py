@@ -72,6 +72,16 @@ class FilterResult:
         """The prediction of each paragraph."""
         return predictions(self._probability, self._labels)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in the model's order."""
+        return self._labels
+
+    @property
+    def probability(self) -> Matrix:
+        """Probabilities [labels, paragraphs]."""
+        return self._probability
+
     @cached_property
     def text(self) -> str:
         """The kept paragraphs joined by one newline."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trainer.cli import quality
 from trainer.cli.options import DEFAULT_LABELS, ConfigFile, Labels, Overrides, say, stdout_console, tracked
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def command(
         Path | None, typer.Option("--json", help="Write the report as JSON to this file; - for stdout, without the table.")
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 for one a core.")] = -1,
+    task: quality.Task = quality.TaskOption.paragraphs,
 ) -> None:
     """Cross-validate on sites the model has not seen, or score a saved model.
 
@@ -54,8 +56,12 @@ def command(
     in JSON are compared by trainer compare.
 
     Example: trainer evaluate labels --config configs/news.toml --json report.json --report report.html
+
+    Example: trainer evaluate labels --task quality --config configs/quality.toml
     """
-    evaluate(
+    check(model=model, leakage=leakage, json_file=json_file, report_file=report_file, curve=curve, jobs=jobs)
+    run = quality.evaluate if task is quality.TaskOption.quality else evaluate
+    run(
         labels or [DEFAULT_LABELS],
         config=config,
         overrides=overrides or (),
@@ -85,14 +91,10 @@ def evaluate(
     from trainer.comparison import comparable
     from trainer.config import load_config
     from trainer.dataset import load_labels
-    from trainer.errors import InputError
     from trainer.evaluation import cross_validate, evaluate_model
     from trainer.files import STDIO, write_whole
     from trainer.report import show, show_leakage, to_json, to_text
 
-    if report_file and report_file == json_file:
-        raise InputError("--json and --report name the same file", where=str(json_file))
-    _check(model=model, leakage=leakage, report_file=report_file, curve=curve, jobs=jobs)
     settings = load_config(config, overrides)
     dataset = load_labels(labels, settings.label_set, settings.by_kind)
     for note in dataset.notes:
@@ -126,9 +128,18 @@ def evaluate(
             say(f"wrote {written}")
 
 
-def _check(*, model: Path | None, leakage: bool, report_file: Path | None, curve: Path | None, jobs: int) -> None:
+def check(
+    *, model: Path | None, leakage: bool, json_file: Path | None, report_file: Path | None, curve: Path | None, jobs: int
+) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        InputError: they do not.
+    """
     from trainer.errors import InputError
 
+    if report_file and report_file == json_file:
+        raise InputError("--json and --report name the same file", where=str(json_file))
     if model and leakage:
         raise InputError("--leakage splits the data anew, --model does not", hint="Give one of the two.")
     if report_file and report_file.suffix != ".html":

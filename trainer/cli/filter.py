@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from trainer import artifact, records
-from trainer.cli.filter_output import show_diff, show_reasons
+from trainer.cli import quality as cli_quality
+from trainer.cli.filter_output import show_diff, show_reasons, show_verdict
 from trainer.cli.options import Force, Model, progress_bar, say, stdout_console
 from trainer.errors import InputError
 from trainer.explain import Explanation, explain
@@ -22,6 +23,7 @@ from trainer.files import STDIO
 from trainer.memory import SiteMemory
 from trainer.model import Classifier
 from trainer.paragraph import Wrap
+from trainer.quality import Verdict
 from trainer.queue_folder import QueueFolder, review
 from trainer.result import FilterResult
 
@@ -92,6 +94,24 @@ def command(
             metavar="DIR",
         ),
     ] = None,
+    quality: Annotated[
+        Path | None,
+        typer.Option(
+            "--quality", "-q", help="Judge whole articles too, with this quality model, e.g. quality-en.", metavar="MODEL"
+        ),
+    ] = None,
+    min_quality: Annotated[
+        float | None,
+        typer.Option(
+            "--min-quality", min=0, max=1, help="Refuse articles that are good with less than this probability.", metavar="P"
+        ),
+    ] = None,
+    refused: Annotated[
+        Path | None,
+        typer.Option(
+            "--refused", help="Where refused articles go, with the reason.", show_default="OUT.refused.jsonl beside --out"
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Remove the residue of articles; kept text goes to stdout, a summary to stderr.
@@ -105,6 +125,7 @@ def command(
     | cat article.txt | trainer filter - --model models/mine
     | trainer filter page.html --diff
     | trainer filter today.jsonl --memory sites.sqlite --queue to-label --out clean.jsonl
+    | trainer filter today.jsonl --quality quality-en --min-quality 0.5 --out clean.jsonl
     """  # fmt: skip
     filter(
         paths or [STDIO],
@@ -120,6 +141,9 @@ def command(
         memory=memory,
         site=site,
         queue=queue,
+        quality=quality,
+        min_quality=min_quality,
+        refused=refused,
         force=force,
     )
 
@@ -139,6 +163,9 @@ def filter(
     memory: Path | None = None,
     site: str | None = None,
     queue: Path | None = None,
+    quality: Path | None = None,
+    min_quality: float | None = None,
+    refused: Path | None = None,
     force: bool = False,
 ) -> None:
     """Filter every article under `paths`; see `command`."""
@@ -162,25 +189,27 @@ def filter(
     show = _shower(classifier, with_explanations=with_explanations, diff=diff, silent=out is not None)
     with ExitStack() as stack:
         write = stack.enter_context(records.writer(out, force=force)) if out else None
+        gate = cli_quality.open_gate(quality, min_quality, refused, out, stack, force=force)
         sites = stack.enter_context(SiteMemory(memory)) if memory else None
         folder = QueueFolder(queue) if queue else None
         bar = stack.enter_context(progress_bar())
         task = bar.add_task("articles", total=None)
         options = {"memory": sites, "wrap": wrap, "allow_empty": allow_empty, "max_removed_share": max_removed_share}
-        for item, result in _filtered(classifier, items, **options):
+        for item, result, verdict in cli_quality.judged(gate, _filtered(classifier, items, **options)):
             tally.add(result)
             if folder and "drift" in result.flags:
                 folder.add(str(item.site), item.record, review(result))
-            why = (
-                explain(classifier, [p.text for p in result.paragraphs], [r.index for r in result.removed])
-                if with_explanations
-                else []
-            )
-            if write:
-                write(_with_explanations(result.to_record(item.record, paragraphs=paragraphs), why))
-            show(str(item.record.get("id", item.where)), result, why)
+            why = _reasons(classifier, result) if with_explanations else []
+            record = _with_explanations(result.to_record(item.record, paragraphs=paragraphs), why) if write or gate else {}
+            stays = gate is None or gate.takes(record, verdict)
             bar.advance(task)
+            if stays and write:
+                write(record)
+            if stays:
+                show(str(item.record.get("id", item.where)), result, why, verdict)
     say(tally.line(len(bad)))
+    if gate:
+        say(gate.line())
     if folder:
         say(folder.line())
 
@@ -194,7 +223,11 @@ def _filtered(
     return zip(items, classifier.filter_many(articles, sites=sites, **options), strict=True)
 
 
-Shower = Callable[[str, FilterResult, Sequence[Explanation]], None]
+def _reasons(classifier: Classifier, result: FilterResult) -> list[Explanation]:
+    return explain(classifier, [p.text for p in result.paragraphs], [r.index for r in result.removed])
+
+
+Shower = Callable[[str, FilterResult, Sequence[Explanation], Verdict | None], None]
 
 
 def _shower(classifier: Classifier, *, with_explanations: bool, diff: bool, silent: bool) -> Shower:
@@ -203,11 +236,13 @@ def _shower(classifier: Classifier, *, with_explanations: bool, diff: bool, sile
     colours = {label.name: label.colour for label in classifier.labels}
     seen = 0
 
-    def show(name: str, result: FilterResult, why: Sequence[Explanation]) -> None:
+    def show(name: str, result: FilterResult, why: Sequence[Explanation], verdict: Verdict | None) -> None:
         nonlocal seen
         seen += 1
         if diff:
             show_diff(console, name, result, why, colours)
+            if verdict:
+                show_verdict(console, verdict)
         elif with_explanations and not silent:
             show_reasons(console, name, result, why, colours)
         elif not silent:

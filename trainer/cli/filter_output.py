@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from trainer.explain import Explanation
+from trainer.quality import Verdict
 from trainer.result import FilterResult
 
 
@@ -27,6 +28,12 @@ def show_diff(console: Console, name: str, result: FilterResult, why: Sequence[E
             if index in reasons:
                 _show_groups(console, reasons[index])
     _show_flags(console, result)
+
+
+def show_verdict(console: Console, verdict: Verdict) -> None:
+    """Print what the quality model says of an article."""
+    why = f", likely {verdict.reason.replace('_', ' ')}" if verdict.reason else ""
+    console.print(Text(f"  quality: {verdict.verdict}{why} (good with probability {verdict.probability:.2f})", style="bold"))
 
 
 def show_reasons(console: Console, name: str, result: FilterResult, why: Sequence[Explanation], colours: dict[str, str]) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trainer.cli import quality
 from trainer.cli.options import DEFAULT_LABELS, ConfigFile, Force, Labels, Overrides, say, tracked, training_progress
+from trainer.errors import InputError
 
 if TYPE_CHECKING:
     from trainer.config import Config
@@ -37,6 +39,7 @@ def command(
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="Cross-validate too, for the model card; takes several times as long.")
     ] = False,
+    task: quality.Task = quality.TaskOption.paragraphs,
     force: Force = False,
 ) -> None:
     """Train a model on label files and write it as a folder of plain arrays.
@@ -48,9 +51,18 @@ def command(
 
     Example: trainer train labels --config configs/news.toml --out models/mine
 
+    With --task quality, it learns from the articles' "quality" and "quality_reason" which articles are whole and readable.
+
     Example: trainer train labels/mine.jsonl --base news-en --evaluate --out models/mine
+
+    Example: trainer train labels --task quality --config configs/quality.toml --out models/quality-mine
     """
     chosen = labels or [DEFAULT_LABELS]
+    if task is quality.TaskOption.quality:
+        if base or evaluate:
+            raise InputError("--base and --evaluate are for paragraphs; with --task quality every model is cross-validated")
+        quality.train(chosen, out, config=config, overrides=overrides or (), force=force)
+        return
     train(chosen, out, config=config, overrides=overrides or (), base=base, evaluate=evaluate, force=force)
 
 

@@ -16,6 +16,7 @@ from trainer.files import STDIO
 from trainer.paragraph import split
 from trainer.schema import LabelSet
 from trainer.studio import interface
+from trainer.verdicts import code_of
 
 TITLE_CHARS = 120
 Record = Mapping[str, Any]
@@ -100,6 +101,9 @@ def _article(item: records.Item, labels: LabelSet, by_kind: Mapping[str, str], *
     data["key"] = interface.key(site, data["id"])
     if any(given):
         data["labels"] = list(given)
+    verdict = None if blind else code_of(record.get("quality"), record.get("quality_reason"))
+    if verdict:
+        data[interface.QUALITY] = verdict
     return Article(data["key"], item.where, texts, given, data)
 
 

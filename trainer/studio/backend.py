@@ -58,7 +58,8 @@ class Backend:
         data = [task["data"] if isinstance(task.get("data"), dict) else {} for task in tasks]
         ours = [(place, texts) for place, item in enumerate(data) if (texts := interface.texts_of(item)) is not None]
         given = [interface.given_labels(data[place], predictor.labels) for place, _ in ours]
-        for (place, _), made in zip(ours, predictor([texts for _, texts in ours], given), strict=True):
+        verdicts = [interface.given_verdict(data[place]) for place, _ in ours]
+        for (place, _), made in zip(ours, predictor([texts for _, texts in ours], given, verdicts), strict=True):
             found[place] = made
         return found
 

@@ -13,9 +13,11 @@ from xml.etree import ElementTree
 from trainer.errors import InputError, ServerError
 from trainer.result import Prediction
 from trainer.schema import Label, LabelSet
+from trainer.verdicts import CODES
 
-CONTROL, OBJECT = "label", "text"  # names in the interface; regions refer to them
-REGION = "paragraphlabels"
+CONTROL, OBJECT, QUALITY = "label", "text", "quality"  # names in the interface; regions refer to them
+REGION, CHOICE = "paragraphlabels", "choices"
+_FREE_KEYS = "567890qweasdzxcv"  # for the verdict on the article: the first ones that no label has
 OURS = "trainer:"  # all model versions of the toolkit begin so
 LINKS = ("https://", "http://")
 # What Label Studio shows of every dialogue: times that an article has not, and a choice of speakers.
@@ -42,13 +44,14 @@ class Region(NamedTuple):
 
 
 def config(labels: LabelSet) -> str:
-    """Return the labelling configuration: the article's paragraphs, each with the labels, their colours and hotkeys."""
+    """Return the labelling configuration: the paragraphs, each with the labels, their colours and keys, and the verdict."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Style").text = _HIDDEN
     ElementTree.SubElement(view, "Header", value="$title", size="4")
     ElementTree.SubElement(view, "Header", value="$review", size="6")
     control = ElementTree.SubElement(view, "ParagraphLabels", name=CONTROL, toName=OBJECT)
     control.extend(map(_label_element, labels))
+    view.append(_choices(labels))
     ElementTree.SubElement(view, "Paragraphs", name=OBJECT, value="$paras", layout="dialogue", nameKey="n", textKey="text")
     return _xml(view)
 
@@ -72,13 +75,25 @@ def is_blank(xml: str) -> bool:
     return not len(_parse(xml))
 
 
+def asks_quality(xml: str) -> bool:
+    """Return whether a project asks for a verdict on the article."""
+    return _choice(_parse(xml)) is not None
+
+
 def with_labels(xml: str, labels: LabelSet) -> str:
-    """Return a project's configuration with its labels replaced; whatever else its owner changed stays."""
+    """Return a project's configuration with its labels replaced and the verdict asked for; all else its owner changed stays."""
     view = _parse(xml)
     control = _control(view)
     for element in list(control):
         control.remove(element)
     control.extend(map(_label_element, labels))
+    old = _choice(view)
+    if old is None:
+        _parent(view, control).insert(list(_parent(view, control)).index(control) + 1, _choices(labels))
+    else:
+        for element in list(old):
+            old.remove(element)
+        old.extend(_choices(labels))
     return _xml(view)
 
 
@@ -92,7 +107,33 @@ def instruction(labels: LabelSet, guidelines: str = "") -> str:
         more = f'<p><a href="{html.escape(guidelines)}" target="_blank" rel="noopener">Guidelines</a></p>'
     elif guidelines:
         more = MarkdownIt("js-default").render(guidelines)  # tables; HTML in the text is shown, not obeyed
-    return f"<p>Read the whole article first. Then give each paragraph the label it should have.</p><ul>{rows}</ul>{more}"
+    keys = "".join(f"<li><b>{key}</b> {html.escape(code.replace('_', ' '))}</li>" for code, key in quality_keys(labels).items())
+    return (
+        f"<p>Read the whole article first. Then give each paragraph the label it should have.</p><ul>{rows}</ul>"
+        "<p>At the end, say with one key whether the story, without what is around it, is good: whole, readable journalism or "
+        f"comment. If not, say why not. The same key again takes it back.</p><ul>{keys}</ul>{more}"
+    )
+
+
+def quality_keys(labels: LabelSet) -> dict[str, str]:
+    """Return the key of each verdict: the first ones that no label has."""
+    taken = {label.hotkey.lower() for label in labels}
+    return dict(zip(CODES, (key for key in _FREE_KEYS if key not in taken), strict=False))
+
+
+def _choices(labels: LabelSet) -> ElementTree.Element:
+    element = ElementTree.Element("Choices", name=QUALITY, toName=OBJECT, choice="single", showInline="true")
+    for code, key in quality_keys(labels).items():
+        ElementTree.SubElement(element, "Choice", value=code, hotkey=key)
+    return element
+
+
+def _choice(view: ElementTree.Element) -> ElementTree.Element | None:
+    return view.find(f".//Choices[@name='{QUALITY}'][@toName='{OBJECT}']")
+
+
+def _parent(view: ElementTree.Element, child: ElementTree.Element) -> ElementTree.Element:
+    return next(element for element in view.iter() if child in list(element))
 
 
 def _label_element(label: Label) -> ElementTree.Element:
@@ -148,6 +189,12 @@ def texts_of(data: Mapping[str, Any]) -> list[str] | None:
     return [str(text) for text in texts] if all(isinstance(text, str) for text in texts) else None
 
 
+def given_verdict(data: Mapping[str, Any]) -> str | None:
+    """Return the code of the verdict that a task's article had when it was pushed."""
+    found = data.get(QUALITY)
+    return found if found in CODES else None
+
+
 def given_labels(data: Mapping[str, Any], labels: LabelSet) -> list[str | None]:
     """Return the labels that a task's paragraphs were given when it was pushed, as far as the label set has them."""
     given = data.get("labels") or [None] * len(data["paras"])
@@ -163,13 +210,19 @@ def is_ours(version: str) -> bool:
 
 
 def prediction(
-    texts: Sequence[str], given: Sequence[str | None], predicted: Sequence[Prediction] | None, seed: str, version: str
+    texts: Sequence[str],
+    given: Sequence[str | None],
+    predicted: Sequence[Prediction] | None,
+    seed: str,
+    version: str,
+    verdict: str | None = None,
 ) -> dict[str, Any]:
     """Return a prediction with a region for each paragraph.
 
     Args:
         texts: the paragraphs. given: labels that stand already; they go before the model's. predicted: the model's, one a
-            paragraph, or None. seed: the label where there is neither. version: who predicts.
+            paragraph, or None. seed: the label where there is neither. version: who predicts. verdict: code of
+            the verdict that stands already; a model's is never given, since a key would take it back instead of confirming it.
 
     Returns:
         A region's score is the model's probability, the task's their mean; there are none where no model was asked.
@@ -195,6 +248,8 @@ def prediction(
             scores.append(said.probability)
             region["score"] = round(said.probability, 6)
         regions.append(region)
+    if verdict:
+        regions.append({"id": QUALITY, "from_name": QUALITY, "to_name": OBJECT, "type": CHOICE, "value": {CHOICE: [verdict]}})
     score = {"score": round(sum(scores) / len(scores), 6)} if scores else {}
     return {"model_version": version, "result": regions, **score}
 
@@ -227,3 +282,12 @@ def regions(result: object) -> Iterator[Region]:
             value = item["value"]
             first, last = sorted((int(value["start"]), int(value["end"])))
             yield Region(first, last, tuple(map(str, value.get(REGION, ()))))
+
+
+def verdict(result: object) -> str | None:
+    """Return the code of the verdict on the article in an annotation; None where there is none."""
+    for item in result if isinstance(result, list) else []:
+        if isinstance(item, dict) and item.get("type") == CHOICE and item.get("from_name") == QUALITY:
+            chosen = item["value"].get(CHOICE) or [None]
+            return chosen[0] if chosen[0] in CODES else None
+    return None

@@ -12,6 +12,7 @@ from trainer import records
 from trainer.errors import InputError
 from trainer.files import read_json_lines
 from trainer.studio.pull import Pulled, Said
+from trainer.verdicts import GOOD, POOR, VERDICTS_SAID, fields_of
 
 Record = dict[str, Any]
 _PULLED = ("annotator", "updated", "annotations")  # fields of a paragraph that say where its label comes from
@@ -20,7 +21,7 @@ _SHOWN_CHARS = 80
 
 @dataclass
 class Changes:
-    """What a pull changes in a label file, in paragraphs; `lists` name the cases that need a person's eye."""
+    """What a pull changes in a label file, in paragraphs, and in `verdicts`; `lists` name the cases that need a person's eye."""
 
     new: int = 0
     changed: int = 0
@@ -30,6 +31,8 @@ class Changes:
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     unclear: list[dict[str, Any]] = field(default_factory=list)
     edited: list[dict[str, Any]] = field(default_factory=list)
+    verdicts: int = 0
+    verdict_conflicts: list[dict[str, Any]] = field(default_factory=list)
 
     def report(self) -> dict[str, Any]:
         """Return them JSON-ready."""
@@ -74,7 +77,7 @@ def merge(ours: Sequence[Record], articles: dict[str, Pulled], *, prune: bool = 
     merged = []
     for record in json.loads(json.dumps(list(ours))):
         pruned = _update(record, articles.get(record["id"]), changes, prune=prune)
-        if not pruned or any(paragraph.get("label") is not None for paragraph in record["paragraphs"]):
+        if not pruned or "quality" in record or any(paragraph.get("label") is not None for paragraph in record["paragraphs"]):
             merged.append(record)
     known = {record["id"] for record in ours}
     for article in (article for name, article in articles.items() if name not in known):
@@ -111,7 +114,32 @@ def _update(record: Record, article: Pulled | None, changes: Changes, *, prune: 
                 _set(paragraph, None, [])
     if edited:
         changes.edited.append({"id": record["id"], "paragraphs": edited})
+    elif article and article.verdicts:
+        _judge(record, list(article.verdicts.values()), changes)
     return pruned
+
+
+def _judge(record: Record, said: Sequence[Said], changes: Changes) -> None:
+    """Give an article the verdict that people agree on, and the reason if they agree on that too; contested, it has none."""
+    before = {name: record.get(name) for name in ("quality", "quality_reason", VERDICTS_SAID)}
+    codes = {one.label for one in said}
+    after: dict[str, Any] = {}
+    if len(codes) == 1:
+        after = dict(fields_of(codes.pop()))
+    elif GOOD not in codes:
+        after = {"quality": POOR}
+    else:
+        changes.verdict_conflicts.append({"id": record["id"], "verdicts": {one.annotator: one.label for one in said}})
+    after[VERDICTS_SAID] = [
+        {"annotator": one.annotator, "verdict": one.label, "updated": one.updated}
+        for one in sorted(said, key=lambda one: one.annotator)
+    ]
+    if after != {name: value for name, value in before.items() if value is not None}:
+        changes.verdicts += 1
+        paragraphs = record.pop("paragraphs")
+        for name in before.keys() & record.keys():
+            del record[name]
+        record |= {**after, "paragraphs": paragraphs}
 
 
 def _settle(paragraph: Record, said: Sequence[Said], place: Record, changes: Changes) -> None:

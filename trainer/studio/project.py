@@ -69,7 +69,7 @@ def _config(client: Client, project: Mapping[str, Any], labels: LabelSet) -> str
     if interface.is_blank(xml):
         return interface.config(labels)
     shown = interface.shown_labels(xml)
-    if shown == interface.wanted_labels(labels):
+    if shown == interface.wanted_labels(labels) and interface.asks_quality(xml):
         return xml
     going = [label for label in shown if label not in labels.index]
     used = Counter(_labels_used(client, project["id"])) if going else Counter()

@@ -32,7 +32,7 @@ class Pulled:
 
     Attributes:
         whole: its paragraphs are those that were pushed, in all its tasks. heard: for each paragraph and person, when they
-            gave which label.
+            gave which label. verdicts: for each person, what they say of the whole article, see `verdicts`, and when.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Pulled:
     texts: tuple[str, ...]
     whole: bool
     heard: list[dict[str, dict[str, str]]]
+    verdicts: dict[str, Said] = field(default_factory=dict)
 
     def said(self, index: int) -> list[Said]:
         """Return what was said of a paragraph, the latest last; people who gave it several labels are left out."""
@@ -149,6 +150,9 @@ def _article(data: Mapping[str, Any], texts: list[str]) -> Pulled:
 def _listen(article: Pulled, annotation: Mapping[str, Any], who: str, labels: LabelSet, unknown: Counter[str]) -> None:
     """Note the labels of an annotation."""
     when = str(annotation.get("updated_at") or annotation.get("created_at") or "")
+    verdict = interface.verdict(annotation["result"])
+    if verdict and when >= article.verdicts.get(who, Said(who, verdict, "")).updated:
+        article.verdicts[who] = Said(who, verdict, when)
     for region in interface.regions(annotation["result"]):
         for label in region.labels:
             if label not in labels.index:

@@ -31,17 +31,19 @@ class Predictor(NamedTuple):
         """The model version that Label Studio shows."""
         return f"{interface.OURS}{self.model.name}@{self.model.digest[:12]}" if self.model else interface.SEED
 
-    def __call__(self, texts: Sequence[Sequence[str]], given: Sequence[Sequence[str | None]]) -> Iterator[dict[str, Any]]:
+    def __call__(
+        self, texts: Sequence[Sequence[str]], given: Sequence[Sequence[str | None]], verdicts: Sequence[str | None]
+    ) -> Iterator[dict[str, Any]]:
         """Yield a prediction for each article, see `interface.prediction`."""
         seed = self.labels.names[self.labels.kept[0]]
         columns = self.model.predict_proba(texts).T if self.model else None
         begin = 0
-        for paragraphs, labels in zip(texts, given, strict=True):
+        for paragraphs, labels, verdict in zip(texts, given, verdicts, strict=True):
             predicted: list[Prediction] | None = None
             if self.model and columns is not None:
                 predicted = predictions(columns[:, begin : begin + len(paragraphs)], self.model.labels.names)
                 begin += len(paragraphs)
-            yield interface.prediction(paragraphs, labels, predicted, seed, self.version)
+            yield interface.prediction(paragraphs, labels, predicted, seed, self.version, verdict)
 
 
 class _Stored(NamedTuple):
@@ -178,13 +180,19 @@ class _Work:
         return any(item["draft_exists"] for page, _ in found for item in page)
 
     def _import(self, batch: Sequence[Article]) -> None:
-        made = self._predictions([article.texts for article in batch], [article.given for article in batch])
+        made = self._predictions(
+            [article.texts for article in batch],
+            [article.given for article in batch],
+            [interface.given_verdict(article.data) for article in batch],
+        )
         tasks = [{"data": article.data, "predictions": [prediction]} for article, prediction in zip(batch, made, strict=True)]
         self._client.import_tasks(self._project, tasks)
         self.sent += len(tasks)
 
-    def _predictions(self, texts: Sequence[Sequence[str]], given: Sequence[Sequence[str | None]]) -> list[dict[str, Any]]:
-        made = list(self._predict(texts, given))
+    def _predictions(
+        self, texts: Sequence[Sequence[str]], given: Sequence[Sequence[str | None]], verdicts: Sequence[str | None]
+    ) -> list[dict[str, Any]]:
+        made = list(self._predict(texts, given, verdicts))
         for prediction in made:
             interface.check_prediction(self._xml, prediction)
         return made
@@ -218,7 +226,8 @@ class _Work:
         for page, left in self._client.tasks(self._project, lacking):
             ours = [(task["id"], texts, task["data"]) for task in page if (texts := interface.texts_of(task["data"])) is not None]
             given = [interface.given_labels(data, self._predict.labels) for _, _, data in ours]
-            made = self._predictions([texts for _, texts, _ in ours], given)
+            verdicts = [interface.given_verdict(data) for _, _, data in ours]
+            made = self._predictions([texts for _, texts, _ in ours], given, verdicts)
             if made:
                 added = [{"task": task, **prediction} for (task, _, _), prediction in zip(ours, made, strict=True)]
                 self._client.import_predictions(self._project, added)

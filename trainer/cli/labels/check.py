@@ -140,7 +140,7 @@ def check(
     force: bool = False,
 ) -> dict[str, Any]:
     """Check label files, write and push what was asked for, and return the report, JSON-ready."""
-    from trainer import adjudication, agreement
+    from trainer import adjudication, agreement, verdict_agreement
     from trainer.annotations import read_annotations
     from trainer.config import load_config
     from trainer.errors import InputError
@@ -169,6 +169,7 @@ def check(
         "labelled": sum(label is not None for article in settled.articles for label in article.article.labels),
         "annotators": people,
         "agreement": agreement.to_json(agreed) if agreed else None,
+        "quality": verdict_agreement.measure(articles, settings),
         "counts": counts,
         "findings": [finding.record() for finding in findings],
         "adjudicated": {"settled": settled.settled, "open": len(settled.open)} if adjudicate else None,

@@ -25,6 +25,8 @@ def show(report: dict[str, Any], limit: int) -> None:
         _show_agreement(report["agreement"], console)
     else:
         _line("agreement: no paragraph was labelled by two people, so there is nothing to compare", console)
+    if report.get("quality"):
+        _show_quality(report["quality"], console)
     if report["adjudicated"]:
         for rule, count in report["adjudicated"]["settled"].items():
             _line(f"{rule}: settled {_paragraphs(count)}", console)
@@ -59,6 +61,17 @@ def _show_agreement(agreement: dict[str, Any], console: Console) -> None:
         console.print(table)
     if len(agreement["pairs"]) > MOST_PAIRS:
         _line(f"{len(agreement['pairs']) - MOST_PAIRS:,} further pairs; see --json", console)
+
+
+def _show_quality(quality: dict[str, Any], console: Console) -> None:
+    """Print how far people agree on whole articles, and on which they do not."""
+    if quality["agreement"] is None:
+        _line(f"quality: {quality['articles']:,} articles judged, none by two people", console)
+        return
+    agreement = quality["agreement"]
+    _line(f"quality: {agreement['paragraphs']:,} articles judged by two or more, α {_figure(agreement['alpha'])}", console)
+    for case in quality["conflicts"]:
+        _line(f"    {case['id']}: " + ", ".join(f"{who} {what}" for who, what in case["verdicts"].items()), console)
 
 
 def _show_findings(title: str, found: list[dict[str, Any]], limit: int, console: Console) -> None:

@@ -60,6 +60,10 @@ def command(
         ),
     ] = None,
     model: Model = None,
+    quality: Annotated[
+        Path | None,
+        typer.Option("--quality", "-q", help="Pick by what this quality model says of whole articles.", metavar="MODEL"),
+    ] = None,
     random_share: Annotated[
         float,
         typer.Option("--random-share", min=0, max=1, help="Share drawn at random, marked so: for an honest estimate."),
@@ -90,6 +94,8 @@ def command(
     Example: trainer labels next scraped.jsonl -n 50 --model models/mine --labels labels/mine.jsonl --out batch.jsonl
 
     Example: trainer labels next scraped.jsonl -n 50 --push news
+
+    Example: trainer labels next scraped.jsonl -n 50 --quality quality-en --out batch.jsonl
     """
     report = next(
         pool,
@@ -97,6 +103,7 @@ def command(
         strategy.value,
         labels=labels,
         model=model,
+        quality=quality,
         random_share=random_share,
         per_site=per_site,
         out=out,
@@ -120,6 +127,7 @@ def next(
     *,
     labels: Sequence[Path] | None = None,
     model: Path | None = None,
+    quality: Path | None = None,
     random_share: float = 0.2,
     per_site: int = 3,
     out: Path | None = None,
@@ -136,6 +144,8 @@ def next(
     from trainer import artifact, records
     from trainer.errors import InputError
     from trainer.pool import read_known, read_pool, reader
+    from trainer.quality_artifact import load_quality
+    from trainer.quality_pool import by_quality
     from trainer.selection import STRATEGIES, choose
 
     if strategy not in STRATEGIES:
@@ -147,6 +157,7 @@ def next(
     if out is not None:
         records.check_output(out, force=force)
     classifier = artifact.load(model)
+    judge = load_quality(quality) if quality is not None else None
     known = read_known(labels if labels is not None else _labels_there())
     bad: list[InputError] = []
 
@@ -156,6 +167,8 @@ def next(
 
     with reader(pool, report_bad if skip_bad else None) as read:
         found = read_pool(_counted(read(), "judging"), classifier, known)
+        if judge is not None:
+            found = by_quality(found, _counted(read(), "judging whole articles"), classifier, judge)
         picks = choose(
             found, number, strategy, labelled_sites=known.sites, random_share=random_share, per_site=per_site, seed=seed
         )

@@ -143,6 +143,17 @@ def _show(report: dict[str, Any]) -> None:
         for case in report["edited"]
     ]
     listed("edited", len(edited), "articles have another text in Label Studio; labels of what differs were not taken", edited)
+    if report["verdicts"]:
+        line(f"quality: {report['verdicts']:,} articles have a new verdict")
+    listed(
+        "quality in conflict",
+        len(report["verdict_conflicts"]),
+        "articles have no verdict, since people disagree",
+        [
+            f"{case['id']}: {', '.join(f'{who} {what}' for who, what in case['verdicts'].items())}"
+            for case in report["verdict_conflicts"]
+        ],
+    )
     for label, count in report["unknown_labels"].items():
         line(f"unknown label: {label} in {count:,} regions, left out; name its --config")
     numbered = [name for name in report["annotators"] if _NUMBERED.fullmatch(name)]

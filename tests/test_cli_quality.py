@@ -1,0 +1,150 @@
+"""`--task quality`, `trainer filter --quality`, on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import judged
+import pytest
+from commands import read, refuse, succeed
+from small import ROOT, write
+
+import trainer
+
+STORY = (
+    "Ferry company loses island contract\n"
+    "The council said on Tuesday that the ferry would stop in May, and that no other company had asked for the route.\n"
+    "“We will miss it,” said Ada Holm, who has run the shop at the pier for thirty years.\n"
+    "The last boat leaves on the thirtieth, the company said. Tickets bought for later will be paid back.\n"
+)
+OFFER = (
+    "10 best kettle deals this weekend\n"
+    "Save up to 40 percent on your favourite kettles! You can get yours today from our shop with free delivery.\n"
+    "Buy now: $29.99 (was $59.99). You will love how quickly you can boil your water.\n"
+)
+
+
+@pytest.fixture
+def articles(tmp_path):
+    """A file with a story and an offer."""
+    return write(tmp_path / "in.jsonl", [{"id": "story", "text": STORY, "more": 1}, {"id": "offer", "text": OFFER}])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A quality model trained by the command."""
+    from trainer.cli.train import quality
+
+    folder = tmp_path_factory.mktemp("cli-quality")
+    labels = write(folder / "labels.jsonl", judged.records())
+    return quality.train([labels], folder / "model", overrides=judged.SETTINGS, jobs=1)
+
+
+def test_train_writes_a_model_with_card_and_metrics(model):
+    assert trainer.load_quality(model).info["task"] == "quality"
+    assert "good" in (model / "card.md").read_text("utf-8")
+    assert json.loads((model / "metrics.json").read_text("utf-8"))["task"] == "quality"
+
+
+def test_evaluate_writes_the_report(cli, tmp_path, model):
+    labels = write(tmp_path / "labels.jsonl", judged.records())
+    done = succeed(cli("evaluate", labels, "--task", "quality", *judged.SET, "--json", "-", "--jobs", "1"))
+    assert json.loads(done.out)["task"] == "quality"
+    done = succeed(cli("evaluate", labels, "--task", "quality", *judged.SET, "--model", model))
+    assert "saved model model" in done.out
+
+
+def test_filter_adds_the_verdict_to_records(cli, articles, tmp_path):
+    out = tmp_path / "out.jsonl"
+    done = succeed(cli("filter", articles, "--quality", "quality-en", "--out", out))
+    story, offer = read(out)
+    assert story["quality"].keys() == {"verdict", "probability", "reason", "signals"}
+    assert story["more"] == 1
+    expected = trainer.load_quality().judge(trainer.load().filter(STORY))
+    assert story["quality"] == json.loads(json.dumps(expected.record()))
+    assert offer["quality"]["verdict"] == "poor"
+    assert "quality: 1 poor" in done.err
+
+
+def test_articles_under_the_least_quality_go_to_a_file_of_their_own_with_the_reason(cli, articles, tmp_path):
+    out = tmp_path / "out.jsonl"
+    done = succeed(cli("filter", articles, "--quality", "quality-en", "--min-quality", "0.5", "--out", out))
+    (story,), (offer,) = read(out), read(tmp_path / "out.refused.jsonl")
+    assert (story["id"], offer["id"]) == ("story", "offer")
+    assert offer["refused"]["reason"] == offer["quality"]["reason"]
+    assert offer["refused"]["least"] == 0.5
+    assert offer["text"]
+    assert "refused 1, in" in done.err
+    assert "out.refused.jsonl" in done.err
+
+
+def test_the_refused_go_where_they_are_told_to_and_the_rest_to_stdout(cli, articles, tmp_path):
+    to = tmp_path / "bad.jsonl"
+    done = succeed(cli("filter", articles, "--quality", "quality-en", "--min-quality", "0.5", "--refused", to))
+    assert [record["id"] for record in read(to)] == ["offer"]
+    assert "Ferry company" in done.out
+    assert "kettle" not in done.out
+
+
+def test_diff_shows_the_verdict(cli, articles):
+    done = succeed(cli("filter", articles, "--quality", "quality-en", "--diff"))
+    assert "quality: good" in done.out
+    assert "quality: poor, likely promo" in done.out
+
+
+def test_wrong_options_are_refused_in_one_line(cli, articles, tmp_path, model):
+    refuse(cli("filter", articles, "--min-quality", "0.5"), "--quality")
+    refuse(cli("filter", articles, "--quality", "quality-en", "--refused", "x.jsonl"), "--min-quality")
+    refuse(cli("filter", articles, "--quality", "quality-en", "--min-quality", "0.5"), "--refused")
+    refuse(cli("filter", articles, "--quality", ROOT / "models" / "news-en"), "model of paragraphs")
+    refuse(cli("filter", articles, "--model", model), "model of article quality")
+    refuse(cli("filter", articles, "--quality", tmp_path / "none"), "cannot read the model")
+    taken = write(tmp_path / "taken.jsonl", [])
+    refuse(
+        cli("filter", articles, "--quality", "quality-en", "--min-quality", "0.5", "--refused", taken), "taken.jsonl", "--force"
+    )
+    refuse(cli("train", articles, "--task", "quality", "--base", "news-en", "--out", tmp_path / "m"), "--base")
+
+
+def test_labels_without_verdicts_are_refused(cli, tmp_path):
+    items = [{key: value for key, value in item.items() if not key.startswith("quality")} for item in judged.records()]
+    labels = write(tmp_path / "labels.jsonl", items)
+    refuse(cli("train", labels, "--task", "quality", "--out", tmp_path / "m"), "fewer than 2 articles are judged")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"quality": "fine"}, "'quality' is 'fine'"),
+        ({"quality": "good", "quality_reason": "promo"}, "'quality_reason'"),
+        ({"quality": "poor", "quality_reason": "boring"}, "'quality_reason' is 'boring'"),
+    ],
+)
+def test_a_bad_verdict_is_named_with_its_line(cli, tmp_path, fields, message):
+    labels = write(tmp_path / "labels.jsonl", [*judged.records(4), {**judged.records(5)[4], **fields}])
+    refuse(cli("train", labels, "--task", "quality", "--out", tmp_path / "m"), message, "labels.jsonl:5")
+
+
+def test_next_picks_by_what_a_quality_model_doubts(cli, tmp_path, articles):
+    out = tmp_path / "batch.jsonl"
+    more = ("next", articles, "-n", "1", "--random-share", "0", "--quality", "quality-en")
+    succeed(
+        cli("labels", *more, "--labels", write(tmp_path / "none.jsonl", judged.records(2)), "--strategy", "rare", "--out", out)
+    )
+    (picked,) = read(out)
+    assert picked["id"] == "offer"
+    assert "promo" in picked["selection"]["reason"]
+
+
+def test_check_reports_how_far_people_agree_on_articles(cli, tmp_path):
+    items = judged.records(8)
+    other = [{**item, "quality": "good"} for item in items]
+    for item in other:
+        item.pop("quality_reason", None)
+    files = write(tmp_path / "ann.jsonl", items), write(tmp_path / "bob.jsonl", other)
+    done = cli("labels", "check", *files, "--no-model", "--json", "--fail-on", "never")
+    quality = json.loads(succeed(done).out)["quality"]
+    assert quality["articles"] == quality["agreement"]["paragraphs"] == 8
+    assert len(quality["conflicts"]) == 4
+    assert quality["conflicts"][0]["verdicts"] == {"ann": "promo", "bob": "good"}
+    assert "good" in succeed(cli("labels", "check", *files, "--no-model", "--fail-on", "never")).out

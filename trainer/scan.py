@@ -1,0 +1,226 @@
+"""Many articles' kept text as one stretch of bytes: characters classed, words found and hashed. In NumPy, in linear time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Index = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+Hashes = NDArray[np.uint64]
+
+# Classes of bytes. The bytes of a curly quote, a dash or an ellipsis character are all of its class; those of other characters
+# beyond ASCII count as letters. What stands from UPPER on is rare, so that looking it up by place is cheap.
+WHITE, LOWER, LETTER, UPPER, DIGIT, DOT, STOP, OPEN, CLOSE = range(9)
+QUOTE, APOSTROPHE, BRACKET, HASH, CURLY, COMMA, DASH, ELLIPSIS, SYMBOL = range(9, 18)
+CLASSES = 18
+_PAD = 8  # line ends before and behind the text, so that eight bytes can be read anywhere
+_MASKS = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
+_WIDE = {0x93: DASH, 0x94: DASH, 0x98: APOSTROPHE, 0x99: APOSTROPHE, 0x9C: OPEN, 0x9D: CLOSE, 0xA2: SYMBOL, 0xA6: ELLIPSIS}
+_P1, _P2, _P3, _P4 = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xFF51AFD7ED558CCD))
+_SHIFT = np.uint64(31)
+
+
+def _tables() -> tuple[bytes, NDArray[np.uint8], bytes]:
+    """Return the class of each byte, that of the third byte of a character from U+2000 on, and each byte in lower case."""
+    classes = bytearray([SYMBOL] * 128 + [LETTER] * 128)
+    for characters, cls in (
+        ("\t\n\v\f\r \x1c\x1d\x1e\x1f\0", WHITE),
+        ("abcdefghijklmnopqrstuvwxyz", LOWER),
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", UPPER),
+        ("0123456789", DIGIT),
+        (".", DOT), ("!?", STOP), ('"', QUOTE), ("'`", APOSTROPHE), ("()[]", BRACKET), ("#", HASH), ("{}", CURLY),
+        (",;:", COMMA), ("-", DASH),
+    ):  # fmt: skip
+        for character in characters:
+            classes[ord(character)] = cls
+    wide = np.full(256, LETTER, np.uint8)
+    for byte, cls in _WIDE.items():
+        wide[byte] = cls
+    return bytes(classes), wide, bytes(range(256)).lower()
+
+
+_CLASS, _WIDE_CLASS, _LOWER = _tables()
+
+
+class Scan(NamedTuple):
+    """Kept lines of n articles as bytes (UTF-8), their words and where they stand.
+
+    A line is a kept paragraph; a word what stands between white space. Offsets of lines and articles say where they begin, with
+    one more for the end.
+
+    Attributes:
+        lowered: the bytes in lower case. byte, cls [bytes]: the bytes and their classes.
+        start, end [words]: where each word stands. core_start, core_end: the same without the punctuation around it.
+        hash [words]: of the core in lower case, other in each article; a core of over 16 bytes counts as its ends and length.
+        head [words]: the core's first eight bytes.
+        special [k]: places of class UPPER and on, special_cls [k] their classes.
+        line_word [lines + 1], line_chars [lines]: its first word; its characters. article_line, article_word, article_byte
+        [n + 1]: the article's first line, word, byte.
+    """
+
+    lowered: bytes
+    byte: NDArray[np.uint8]
+    cls: NDArray[np.uint8]
+    start: Index
+    end: Index
+    core_start: Index
+    core_end: Index
+    hash: Hashes
+    head: Hashes
+    special: Index
+    special_cls: NDArray[np.uint8]
+    line_word: Index
+    line_chars: Index
+    article_line: Index
+    article_word: Index
+    article_byte: Index
+
+    @property
+    def line_words(self) -> Index:
+        """Words of each line."""
+        return np.diff(self.line_word)
+
+    def places(self, cls: int) -> Index:
+        """Return where the bytes of a class from UPPER on stand."""
+        return np.asarray(self.special[self.special_cls == cls])
+
+    def of_line(self, values: NDArray[np.generic]) -> Index:
+        """Add up what is said of each line, by article."""
+        return sums(values, self.article_line)
+
+    def of_word(self, flags: Flags) -> Index:
+        """Count the flagged words of each article."""
+        return counts(flags.nonzero()[0], self.article_word)
+
+    def of_place(self, places: Index) -> Index:
+        """Count the places, in order, that are in each article."""
+        return counts(places, self.article_byte)
+
+
+def scan(articles: Sequence[Sequence[str]]) -> Scan:
+    """Scan the kept paragraphs of each article; those without a word are left out."""
+    lines = [line for article in articles for line in article]
+    text = "\n".join(lines)
+    if text.count("\n") >= max(len(lines), 1):
+        lines = [line.replace("\n", " ") for line in lines]
+        text = "\n".join(lines)
+    data = b"\n" * _PAD + text.encode("utf-8", "surrogatepass") + b"\n" * _PAD
+    byte = np.frombuffer(data, np.uint8)
+    cls = _classes(data, byte)
+    white = cls == WHITE
+    border = np.flatnonzero(white[1:] != white[:-1]) + 1
+    start, end = border[0::2], border[1::2]
+    line_end = np.flatnonzero(byte[_PAD - 1 : byte.size - _PAD + 1] == 10)[: len(lines) + 1] + _PAD - 1
+    line_word = start.searchsorted(line_end)
+    sizes = np.fromiter(map(len, lines), np.intp, len(lines))
+    first_line = np.cumsum([0, *map(len, articles)])
+    article_byte = line_end[first_line]
+    article_word = line_word[first_line]
+    full = np.flatnonzero(line_word[1:] > line_word[:-1])
+    if full.size < len(lines):
+        first_line = np.searchsorted(full, first_line)
+        line_word, sizes = np.append(line_word[full], line_word[-1]), sizes[full]
+    core_start, core_end = _cores(cls, start, end)
+    lowered = data.translate(_LOWER)
+    article = np.repeat(np.arange(1, len(articles) + 1, dtype=np.uint64) << np.uint64(20), np.diff(article_word))
+    hashed, head = _hashes(lowered, core_start, core_end, article)
+    special = np.flatnonzero(cls >= UPPER)
+    return Scan(
+        lowered,
+        byte,
+        cls,
+        start,
+        end,
+        core_start,
+        core_end,
+        hashed,
+        head,
+        special,
+        cls[special],
+        line_word,
+        sizes,
+        first_line,
+        article_word,
+        article_byte,
+    )
+
+
+def sums(values: NDArray[np.generic], offsets: Index) -> Index:
+    """Add up the values of each stretch `values[offsets[i]:offsets[i + 1]]`; whole numbers only, which are exact."""
+    running = np.zeros(values.size + 1, np.int64)
+    np.cumsum(values, out=running[1:])
+    at = running[offsets]
+    return np.asarray(at[1:] - at[:-1])
+
+
+def counts(places: Index, offsets: Index) -> Index:
+    """Count the places, in order, of each stretch from one offset to the next."""
+    at = places.searchsorted(offsets)
+    return np.asarray(at[1:] - at[:-1])
+
+
+def spread(starts: Index, ends: Index) -> tuple[Index, Index]:
+    """Return all places in the stretches [starts, ends), and the number of the stretch of each."""
+    sizes = ends - starts
+    row = np.repeat(np.arange(starts.size), sizes)
+    first = np.cumsum(sizes) - sizes
+    return np.arange(row.size) - first[row] + starts[row], row
+
+
+def _classes(data: bytes, byte: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    cls = np.frombuffer(data.translate(_CLASS), np.uint8)
+    if data.isascii():
+        return cls
+    cls = cls.copy()
+    at = np.flatnonzero(byte == 0xE2)  # U+2000 to U+2FFF
+    at = at[byte[at + 1] == 0x80]
+    found = _WIDE_CLASS[byte[at + 2]]
+    for offset in range(3):
+        cls[at + offset] = found
+    at = np.flatnonzero(byte == 0xC2)
+    at = at[byte[at + 1] == 0xA0]  # no-break space
+    cls[at] = cls[at + 1] = WHITE
+    return cls
+
+
+def _cores(cls: NDArray[np.uint8], start: Index, end: Index) -> tuple[Index, Index]:
+    """Return where words stand without punctuation around them; a word of punctuation alone keeps a part of it."""
+    core_start, core_end = start, end
+    marked = np.flatnonzero(cls[start] > DIGIT)
+    if marked.size:
+        core_start = start.copy()
+        for _ in range(4):
+            marked = marked[(cls[core_start[marked]] > DIGIT) & (core_start[marked] < end[marked] - 1)]
+            core_start[marked] += 1
+    marked = np.flatnonzero(cls[end - 1] > DIGIT)
+    if marked.size:
+        core_end = end.copy()
+        for _ in range(6):
+            marked = marked[(cls[core_end[marked] - 1] > DIGIT) & (core_end[marked] - 1 > core_start[marked])]
+            core_end[marked] -= 1
+    return core_start, core_end
+
+
+def _hashes(lowered: bytes, start: Index, end: Index, article: Hashes) -> tuple[Hashes, Hashes]:
+    """Hash words from their first and last eight bytes and their length, apart by article."""
+    eight = np.ndarray((len(lowered) - 7,), np.dtype("<u8"), lowered, strides=(1,))
+    size = end - start
+    head = eight[start]
+    head &= _MASKS[np.minimum(size, 8)]
+    hashed = head * _P1
+    hashed += (size.view(np.uint64) + article) * _P3
+    long = np.flatnonzero(size > 8)
+    hashed[long] += eight[end[long] - 8] * _P2
+    return mixed(hashed), head
+
+
+def mixed(value: Hashes) -> Hashes:
+    """Spread the entropy of 64-bit values to their upper bits; changes `value`."""
+    value ^= value >> _SHIFT
+    value *= _P4
+    value ^= value >> _SHIFT
+    return value
