@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import compress
 from typing import Any, NamedTuple
 
 from trainer.paragraph import Paragraph
@@ -75,24 +76,26 @@ class FilterResult:
     @cached_property
     def text(self) -> str:
         """The kept paragraphs joined by one newline."""
-        return "\n".join(paragraph.text for paragraph in self.kept)
+        return "\n".join([text for text, _, _ in self.kept])
 
     @cached_property
     def kept(self) -> list[Paragraph]:
         """The paragraphs that stay."""
-        return [paragraph for paragraph, keep in zip(self.paragraphs, self.keep, strict=True) if keep]
+        return list(compress(self.paragraphs, self.keep))
 
     @cached_property
     def removed(self) -> list[Removed]:
         """The paragraphs that go."""
         gone = [index for index, keep in enumerate(self.keep) if not keep]
-        predicted = predictions(self._probability[:, gone], self._labels)
-        paragraphs, repeated = self.paragraphs, self.repeated
-        reasons = [None if repeated is None else "repeated" if repeated[index] else "model" for index in gone]
-        return [
-            Removed(index, paragraphs[index].start, paragraphs[index].end, paragraphs[index].text, label, probability, reason)
-            for index, (label, probability, _), reason in zip(gone, predicted, reasons, strict=True)
-        ]
+        probability = self._probability[:, gone]
+        likeliest = zip(gone, probability.argmax(axis=0).tolist(), probability.max(axis=0).tolist(), strict=True)
+        labels, paragraphs, repeated = self._labels, self.paragraphs, self.repeated
+        out = []
+        for index, label, sure in likeliest:
+            text, start, end = paragraphs[index]
+            reason = None if repeated is None else "repeated" if repeated[index] else "model"
+            out.append(Removed(index, start, end, text, labels[label], sure, reason))
+        return out
 
     @property
     def by_label(self) -> dict[str, int]:
@@ -105,8 +108,8 @@ class FilterResult:
     @property
     def removed_share(self) -> float:
         """Share of the paragraphs' characters that go, 0 to 1."""
-        total = sum(len(paragraph.text) for paragraph in self.paragraphs)
-        return sum(len(item.text) for item in self.removed) / total if total else 0.0
+        total = sum([len(text) for text, _, _ in self.paragraphs])
+        return sum([len(item.text) for item in self.removed]) / total if total else 0.0
 
     def to_record(self, record: dict[str, Any] | None = None, *, paragraphs: bool = False) -> dict[str, Any]:
         """Return the output record: the fields of `record`, with `text`, `removed` and `filter` set.
@@ -117,10 +120,13 @@ class FilterResult:
         """
         out = {key: value for key, value in (record or {}).items() if key != "paragraphs"}
         out["text"] = self.text
-        out["removed"] = [{**item._asdict(), "probability": round(item.probability, 6)} for item in self.removed]
-        if self.repeated is None:
-            for item in out["removed"]:
-                del item["reason"]
+        out["removed"] = [
+            {"index": index, "start": start, "end": end, "text": text, "label": label, "probability": round(probability, 6)}
+            for index, start, end, text, label, probability, _ in self.removed
+        ]
+        if self.repeated is not None:
+            for item, removed in zip(out["removed"], self.removed, strict=True):
+                item["reason"] = removed.reason
         if paragraphs:
             out["paragraphs"] = [
                 {"index": i, "text": p.text, "label": q.label, "probability": round(q.probability, 6), "keep": keep}
