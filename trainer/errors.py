@@ -30,3 +30,7 @@ class ArtifactError(TrainerError):
 
 class ServerError(TrainerError):
     """Label Studio cannot be reached, or refuses what it was asked."""
+
+
+class OutputError(TrainerError):
+    """A file that cannot be written."""

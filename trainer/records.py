@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -77,7 +77,7 @@ def read(paths: Iterable[Path], on_bad: Callable[[InputError], None] | None = No
             try:
                 if isinstance(made, InputError):
                     raise made
-                _check(made)
+                check(made)
             except InputError as error:
                 if on_bad is None:
                     raise error from None
@@ -185,7 +185,13 @@ def _parquet_items(path: Path) -> Iterator[Item | InputError]:
         raise InputError(f"is not a Parquet file ({str(error)[:80]})", where=str(path)) from None
 
 
-def _check(item: Item) -> None:
+def check(item: Item) -> None:
+    """Refuse a record without a text or a list of texts.
+
+    Raises:
+        InputError: what it lacks.
+    """
+
     def refuse(cause: str) -> InputError:
         return InputError(
             cause,
@@ -194,7 +200,7 @@ def _check(item: Item) -> None:
         )
 
     record = item.record
-    if not isinstance(record, dict):
+    if not isinstance(record, Mapping):
         raise refuse(f"expected an object, got {type(record).__name__}")
     paragraphs = record.get("paragraphs")
     if paragraphs is not None:
@@ -260,13 +266,13 @@ def _line_file(path: Path, *, packed: bool) -> Iterator[BinaryIO]:
 
 def _write_line(file: BinaryIO, record: Record) -> None:
     try:
-        line = json.dumps(record, ensure_ascii=False, default=_plain).encode()
+        line = json.dumps(record, ensure_ascii=False, default=plain).encode()
     except UnicodeEncodeError:  # lone surrogates can only be written escaped
-        line = json.dumps(record, default=_plain).encode()
+        line = json.dumps(record, default=plain).encode()
     file.write(line + b"\n")
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """Return a Parquet value that JSON has no form for as a text."""
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()

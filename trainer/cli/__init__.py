@@ -13,7 +13,8 @@ _EXTRAS = {
     "pydantic": "train", "threadpoolctl": "train",
     "label_studio_sdk": "studio", "cleanlab": "studio", "krippendorff": "studio", "tenacity": "studio",
     "fastapi": "studio", "uvicorn": "studio", "psutil": "studio", "httpx": "studio",
-    "pyarrow": "bulk", "lxml": "html", "matplotlib": "plot",
+    "pyarrow": "bulk", "msgspec": "bulk", "fsspec": "bulk", "filelock": "bulk", "backports": "bulk",
+    "lxml": "html", "matplotlib": "plot",
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import typer
 
 from trainer import __version__
-from trainer.cli import evaluate, export, filter, info, labels, memory, studio, train
+from trainer.cli import bulk, evaluate, export, filter, info, labels, memory, studio, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,7 +29,7 @@ def options(version: bool = typer.Option(False, "--version", callback=_version, 
     """Hold the options of the program itself."""
 
 
-for module in (train, evaluate, filter, info, export, memory):
+for module in (train, evaluate, filter, bulk, info, export, memory):
     app.command(module.NAME)(module.command)
 for group in (labels, studio):
     app.add_typer(group.app, name=group.NAME)

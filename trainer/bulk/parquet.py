@@ -1,0 +1,71 @@
+"""Parquet, cut between row groups; columns that nothing looks at keep their types and values.
+
+See `tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trainer.bulk import storage
+from trainer.bulk.options import Options
+from trainer.bulk.shards import BadRecord, End, Entry, File, Shard, ShardError, Span
+from trainer.bulk.tables import rows
+from trainer.errors import InputError
+
+_BATCH_ROWS = 256
+_ALL = -1  # row groups, of a file that tells its number of them only when it is read
+
+
+def spans(file: File, size: int) -> list[Span]:
+    """Return runs of row groups of about `size` bytes; the whole file where its footer cannot be read.
+
+    Raises:
+        InputError: it has neither a column `text` nor `paragraphs`.
+    """
+    try:
+        with storage.open_input(file.place) as raw:
+            metadata = pq.read_metadata(raw)
+            names = metadata.schema.to_arrow_schema().names
+            groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+            weights = [sum(group.column(i).total_compressed_size for i in range(group.num_columns)) for group in groups]
+    except (pa.ArrowException, OSError):  # reading it tells what is wrong
+        return [Span(0, _ALL, file.size)]
+    if not {"text", "paragraphs"} & set(names):
+        cause = f"has no column text or paragraphs, only {', '.join(names)[:200]}"
+        raise InputError(cause, where=file.place, hint="Rename the column that holds the article.")
+    found: list[Span] = []
+    start = weight = 0
+    for number, more in enumerate(weights):
+        if weight and weight + more > size:
+            found.append(Span(start, number, weight))
+            start, weight = number, 0
+        weight += more
+    return [*found, Span(start, len(weights), weight)]
+
+
+def read(shard: Shard, _: Options) -> Iterator[Entry | BadRecord | End]:
+    """Yield the rows of the shard's row groups; lines are rows of the file.
+
+    Raises:
+        ShardError: the file has changed since the run was planned. pyarrow.ArrowException, OSError: it is damaged.
+    """
+    file = shard.file
+    if File(file.place, *storage.stat(file.place)) != file:
+        raise ShardError("has changed since the run was planned", where=file.place, hint="Begin anew with --restart.")
+    with storage.open_input(file.place) as raw, pq.ParquetFile(raw, buffer_size=1 << 20, pre_buffer=False) as parquet:
+        end = parquet.num_row_groups if shard.end == _ALL else shard.end
+        line = sum(parquet.metadata.row_group(number).num_rows for number in range(shard.start))
+        for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=list(range(shard.start, end)), use_threads=False):
+            for row in rows(batch):
+                line += 1
+                yield Entry(file.place, line, row)
+
+
+def schema(shard: Shard) -> pa.Schema:
+    """Return the columns with their types."""
+    with storage.open_input(shard.file.place) as raw:
+        return pq.read_schema(raw)
