@@ -35,9 +35,7 @@ def start(*argv: object, **options: Any) -> subprocess.Popen[bytes]:
     """Start `trainer bulk` in a session of its own."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "trainer", "bulk", *map(str, argv)]
-    return subprocess.Popen(
-        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options
-    )
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options)
 
 
 def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:

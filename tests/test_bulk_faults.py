@@ -16,14 +16,14 @@ import psutil
 import pytest
 from bulk_runs import articles, finish, lines, outputs, run, start, wait_for, workers
 
-SIZE = ("--shard-size", 60_000, "--workers", 2)
+SIZE = ("--shard-size", 40_000, "--workers", 2)
 
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of many shards."""
     path = tmp_path_factory.mktemp("bulk") / "big.jsonl"
-    path.write_bytes(lines(articles(6000)))
+    path.write_bytes(lines(articles(3000)))
     return path
 
 
@@ -55,7 +55,9 @@ def test_killed_ten_times_a_run_completes_to_the_same_bytes(big, whole, folder, 
         finish(process)
         assert done(out) >= before
         before = done(out)
-        assert all(whole[name] == data for name, data in outputs(out).items() if not name.startswith("_")), "nothing is half-written"
+        assert all(whole[name] == data for name, data in outputs(out).items() if not name.startswith("_")), (
+            "nothing is half-written"
+        )
         _, alive = psutil.wait_procs(children, timeout=20)
         assert not alive, "no process outlives the one that started it"
         if before == len(whole):

@@ -51,6 +51,8 @@ def read(shard: Shard, options: Options) -> Iterator[Entry | BadRecord | End]:
             raise ShardError(f"has shrunk from {shard.file.size:,} to {size:,} bytes since the run was planned", where=place)
         raw.seek(max(shard.start - 1, 0))
         bounded = cast("BinaryIO", io.BufferedReader(_Bounded(raw, shard.file.size), _CHUNK))
+        if not shard.file.size:  # which zstd's reader takes for a damaged file
+            return
         with _unpacked(bounded, shard.kind) as file:
             packed = file is not bounded
             begin = shard.start and shard.start - 1 + _skip_line(file)  # the line before may reach into this part

@@ -11,8 +11,11 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import wait as wait_for
+from multiprocessing.sharedctypes import Synchronized
 
+from trainer.bulk import storage
 from trainer.bulk.work import Fault, Job, ShardReport, attempt
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # there are as many processes as cores
@@ -31,6 +34,13 @@ class LocalEngine:
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or cores()
+        self._context = multiprocessing.get_context("spawn")
+        self._read = self._context.Value("q", 0)
+
+    @property
+    def read(self) -> int:
+        """Return how many bytes of inputs were read so far."""
+        return int(self._read.value)
 
     def run(self, jobs: Iterator[Job]) -> Generator[ShardReport | Fault]:
         """Do the jobs, see `work.Engine`."""
@@ -85,7 +95,7 @@ class LocalEngine:
         return False
 
     def _pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), initializer=_begin)
+        return ProcessPoolExecutor(self.workers, self._context, initializer=_begin, initargs=(self._read,))
 
 
 def cores() -> int:
@@ -125,10 +135,16 @@ def _spawning() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _begin() -> None:
+def _begin(read: Synchronized[int]) -> None:
     """Set up a process: the one that started it decides when it ends, and it does not outlive that one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    storage.watch(partial(_add, read))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _add(read: Synchronized[int], count: int) -> None:
+    with read.get_lock():
+        read.value += count
 
 
 def _end_with_parent() -> None:

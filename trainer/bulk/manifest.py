@@ -80,6 +80,18 @@ def locked(out: str) -> Iterator[None]:
         lock.release()
 
 
+def check_free(out: str) -> None:
+    """Refuse a folder that holds anything but a run.
+
+    Raises:
+        InputError: it does.
+    """
+    if storage.exists(storage.join(out, RUN)):
+        return
+    if any(name != LOCK and not name.startswith(f"{_SCRATCH}/") for name in storage.listing(out)):
+        raise InputError("holds files, but no run of trainer bulk", where=out, hint="Choose another --out.")
+
+
 class Manifest:
     """The plan of a run and its markers.
 
@@ -110,12 +122,10 @@ def open_run(
             what another run made.
 
     Raises:
-        InputError: another run is there, or files of something else.
+        InputError: another run is there.
     """
     there = storage.listing(out)
     plan = _read_plan(out) if RUN in there else None
-    if plan is None and any(name not in (LOCK, RUN) for name in there):
-        raise InputError("holds files, but no run of trainer bulk", where=out, hint="Choose another --out.")
     if plan and not restart:
         _check_same(out, plan, settings, sources)
         shards = [_shard(item) for item in plan["shards"]]

@@ -16,7 +16,7 @@ from trainer.bulk.shards import BadRecord, End, Entry, File, Shard, ShardError, 
 from trainer.bulk.tables import rows
 from trainer.errors import InputError
 
-_BATCH_ROWS = 256
+_BATCH_ROWS, _BATCH_BYTES = 1000, 4 << 20  # that are decoded at once, whichever is less
 _ALL = -1  # row groups, of a file that tells its number of them only when it is read
 
 
@@ -56,13 +56,19 @@ def read(shard: Shard, _: Options) -> Iterator[Entry | BadRecord | End]:
     file = shard.file
     if File(file.place, *storage.stat(file.place)) != file:
         raise ShardError("has changed since the run was planned", where=file.place, hint="Begin anew with --restart.")
-    with storage.open_input(file.place) as raw, pq.ParquetFile(raw, buffer_size=1 << 20, pre_buffer=False) as parquet:
+    with (
+        storage.open_input(file.place) as raw,
+        pq.ParquetFile(raw, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True) as parquet,
+    ):
         end = parquet.num_row_groups if shard.end == _ALL else shard.end
-        line = sum(parquet.metadata.row_group(number).num_rows for number in range(shard.start))
-        for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=list(range(shard.start, end)), use_threads=False):
-            for row in rows(batch):
-                line += 1
-                yield Entry(file.place, line, row)
+        groups = [parquet.metadata.row_group(number) for number in range(end)]
+        line = sum(group.num_rows for group in groups[: shard.start])
+        for number, group in enumerate(groups[shard.start :], shard.start):
+            count = max(1, group.num_rows * _BATCH_BYTES // max(group.total_byte_size, 1))
+            for batch in parquet.iter_batches(min(count, _BATCH_ROWS), row_groups=[number], use_threads=False):
+                for row in rows(batch):
+                    line += 1
+                    yield Entry(file.place, line, row)
 
 
 def schema(shard: Shard) -> pa.Schema:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +14,11 @@ from trainer import artifact
 from trainer.bulk import manifest, shards, stats, storage
 from trainer.bulk.formats import FORMATS
 from trainer.bulk.options import Options
-from trainer.bulk.work import Engine, Fault, Job, ShardReport
+from trainer.bulk.work import Engine, Fault, Job, ShardReport, too_many_errors
 from trainer.errors import InputError
 
 MAX_ERRORS, RETRIES = 1000, 2
+_SECONDS = 0.5  # between looks at how far it is
 Tick = Callable[[int, int], None]
 
 
@@ -71,17 +73,17 @@ def bulk(
     classifier = artifact.load(model)
     sources = shards.find(places, FORMATS)
     _check_apart(target, sources)
+    manifest.check_free(target)
     with manifest.locked(target):
         manifest.clean(target)
         settings = manifest.settings_of(classifier.digest, options)
         plan = manifest.open_run(target, settings, sources, lambda: shards.cut(sources, options.shard_bytes), restart=restart)
         run = _Run(plan, max_errors, tick)
-        jobs = (
-            Job(shard, target, folder, classifier.digest, options, max_errors - run.errors, retries + 1) for shard in plan.left()
-        )
+        jobs = (Job(shard, target, folder, classifier.digest, options, max_errors, retries + 1) for shard in plan.left())
         before = len(plan.done)
         try:
-            run.follow(engine.run(jobs))
+            with _watched(engine, run):
+                run.follow(engine.run(jobs))
         finally:
             manifest.clean(target)
         manifest.number_lines(plan)
@@ -98,25 +100,29 @@ class _Run:
         self.missing: list[Fault] = []
         self.errors = sum(report["errors"] for report in plan.done.values())
         self._weight = sum(shard.weight for shard in plan.shards)
-        self._seen = sum(plan.shards[number].weight for number in plan.done)
+        self._before = self._answered = sum(plan.shards[number].weight for number in plan.done)
 
     def follow(self, answers: Generator[ShardReport | Fault]) -> None:
         """Take answers until there are no more, or one that stops the run."""
-        self._tick(self._seen, self._weight)
+        self.show(0)
         with closing(answers):
-            for answer in answers:
-                self._seen += self._plan.shards[answer.number].weight
-                self._tick(self._seen, self._weight)
+            while not self._has_stopped() and (answer := next(answers, None)):
+                self._answered += self._plan.shards[answer.number].weight
                 if isinstance(answer, Fault):
                     self.missing.append(answer)
-                    if answer.stop:
-                        return
                 else:
                     self._plan.done[answer.number] = answer._asdict()
                     self.errors += answer.errors
-                    if self.errors > self._max_errors:
-                        self.missing.append(Fault(-1, f"more than {self._max_errors:,} bad records", stop=True))
-                        return
+                self.show(0)
+
+    def show(self, read: int) -> None:
+        """Tell how far it is; `read` are the bytes that an engine knows to be read."""
+        self._tick(min(max(self._answered, self._before + read), self._weight), self._weight)
+
+    def _has_stopped(self) -> bool:
+        if self.errors > self._max_errors:
+            self.missing.append(too_many_errors(self._max_errors))
+        return any(fault.stop for fault in self.missing[-1:])
 
     def stats(self, before: int, seconds: float) -> dict[str, Any]:
         """Return what goes into _stats.json."""
@@ -139,6 +145,27 @@ class _Run:
                 "characters_per_second_of_work": round(found["characters"] / worked) if worked else 0,
             },
         }
+
+
+@contextmanager
+def _watched(engine: Engine, run: _Run) -> Iterator[None]:
+    """Show meanwhile how far an engine is that knows it within shards too."""
+    if not hasattr(engine, "read"):
+        yield
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_SECONDS):
+            run.show(engine.read)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _check_apart(out: str, sources: Sequence[shards.Source]) -> None:

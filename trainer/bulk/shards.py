@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -120,6 +121,9 @@ def find(inputs: Sequence[str], kinds: Mapping[str, Any]) -> list[Source]:
             if kind is None:
                 raise InputError(f"cannot tell the format; names end in {', '.join(kinds)}", where=place)
             sources.append(Source(File(place, *at), name, kind))
+    for place, times in Counter(source.file.place for source in sources).items():
+        if times > 1:
+            raise InputError("is given twice", where=place)
     return sources
 
 

@@ -10,13 +10,14 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from trainer.errors import InputError, OutputError
 
+_BUFFER = 1 << 20
 _STAMPS = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "updated", "created")
 
 
@@ -101,8 +102,15 @@ def open_input(place: str) -> BinaryIO:
     """
     if is_url(place):
         fs, path = _remote(place)
-        return cast("BinaryIO", fs.open(path, "rb"))
-    return Path(place).open("rb")
+        file = fs.open(path, "rb")
+    else:
+        file = Path(place).open("rb", buffering=0)  # noqa: SIM115 (closed by the caller)
+    return cast("BinaryIO", io.BufferedReader(_Input(file), _BUFFER))
+
+
+def watch(told: Callable[[int], None]) -> None:
+    """Let a function be told of all bytes that this process reads of inputs from now on, as they are read."""
+    _Input.told = staticmethod(told)
 
 
 def read_bytes(place: str) -> bytes:
@@ -248,6 +256,38 @@ def output_error(place: str, error: OSError) -> OutputError:
     """Return the error of a file that cannot be written."""
     hint = "Make room, or mend what is wrong there; then the same command goes on from what is done."
     return OutputError(f"cannot be written ({error.strerror or error})", where=place, hint=hint)
+
+
+class _Input(io.RawIOBase):
+    """A file being read."""
+
+    told: Callable[[int], None] = staticmethod(lambda _: None)
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        self.told(len(data))
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Output(io.RawIOBase):

@@ -6,27 +6,35 @@ Columns that nothing looks at go from the table that was read to the one that is
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainer.bulk import storage
-from trainer.bulk.writers import python_line
+from trainer.bulk import storage, writers
 from trainer.errors import InputError
 
 _DECODED_WHOLE = frozenset(("id", "url", "site", "text", "paragraphs"))
-_SET = ("text", "removed", "filter")  # what a filtered record has besides its other fields
-_ROWS, _CHARS = 10_000, 16 << 20  # of a row group; whichever is reached first
+_ROWS, _BYTES = 10_000, 16 << 20  # of a row group; whichever is reached first
 _SAMPLE_ROWS, _SAMPLE_BYTES = 1000, 8 << 20  # of records that types are inferred from at once
 
-_REMOVED = [("index", pa.int64()), ("start", pa.int64()), ("end", pa.int64())]
-_REMOVED += [("text", pa.string()), ("label", pa.string()), ("probability", pa.float64())]
-_FILTER = [("model", pa.string()), ("model_digest", pa.string()), ("kept", pa.int64()), ("removed", pa.int64())]
-_FILTER += [("removed_share", pa.float64()), ("flags", pa.list_(pa.string()))]
-_TYPES = {"text": pa.string(), "removed": pa.list_(pa.struct(_REMOVED)), "filter": pa.struct(_FILTER)}
-REMOVED_SCHEMA = pa.schema([("id", pa.string()), ("url", pa.string()), *_REMOVED])
+_REMOVED = {"index": pa.int64(), "start": pa.int64(), "end": pa.int64()}
+_REMOVED |= {"text": pa.string(), "label": pa.string(), "probability": pa.float64()}
+_FILTER = {"model": pa.string(), "model_digest": pa.string(), "kept": pa.int64(), "removed": pa.int64()}
+_FILTER |= {"removed_share": pa.float64(), "flags": pa.list_(pa.string())}
+_TYPES = {
+    "id": pa.string(),
+    "url": pa.string(),
+    **_REMOVED,
+    "removed": pa.list_(pa.struct(_REMOVED)),
+    "filter": pa.struct(_FILTER),
+}
+
+
+def typed(fields: Sequence[str]) -> pa.Schema:
+    """Return the columns of fields that are written."""
+    return pa.schema([(name, _TYPES[name]) for name in fields])
 
 
 class _Batch:
@@ -74,62 +82,68 @@ class RowWriter:
     """Writes rows with what is set in them to a Parquet file; a context manager.
 
     Args:
-        file: to write to. schema: of the tables that the rows come from.
+        file: to write to. schema: of the tables that the rows come from. fields: that are set in each row.
     """
 
-    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
-        self._schema, self._out = schema, _Out(file)
-        self._runs: list[tuple[_Batch, list[int]]] = []
-        self._changes: list[Mapping[str, Any]] = []
-        self._chars = 0
-        self._fields: tuple[str, ...] = ()
+    def __init__(self, file: BinaryIO, schema: pa.Schema, fields: Sequence[str]) -> None:
+        self._out, self._fields = _Out(file), fields
+        self._passed = [name for name in schema.names if name not in (*writers.KEPT, "paragraphs")]
+        self._rest = pa.schema([schema.field(name) for name in self._passed])
+        there = [schema.field(name) for name in schema.names if name in (*self._passed, "text")]
+        new = [field for field in typed(fields) if field.name != "text" or "text" not in schema.names]
+        self._schema = pa.schema([*there, *new], schema.metadata)
+        self._start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
-            self._fields = self._fields or _SET
             self._flush()
         self._out.close(whole=kind is None)
 
     def write(self, record: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
         """Take a `Row` and what is set in it."""
-        assert isinstance(record, Row)  # noqa: S101 (the schema is there only where rows come from tables)
-        self._fields = tuple(changes)
+        assert isinstance(record, Row)  # noqa: S101 (there is a schema only where rows come from tables)
         if not self._runs or self._runs[-1][0] is not record.batch:
+            if len(self._changes) >= _ROWS or self._size >= _BYTES:
+                self._flush()
             self._runs.append((record.batch, []))
+            self._size += record.batch.data.nbytes
         self._runs[-1][1].append(record.index)
         self._changes.append(changes)
-        self._chars += len(changes["text"]) + sum(len(gone["text"]) for gone in changes.get("removed", ()))
-        if len(self._changes) >= _ROWS or self._chars >= _CHARS:
-            self._flush()
+
+    def _start(self) -> None:
+        self._runs: list[tuple[_Batch, list[int]]] = []
+        self._changes: list[Mapping[str, Any]] = []
+        self._size = 0
 
     def _flush(self) -> None:
-        kept = [name for name in self._schema.names if name not in (*_SET, "paragraphs")]
-        parts = [_taken(batch.data.select(kept), indices) for batch, indices in self._runs]
-        schema = pa.schema([self._schema.field(name) for name in kept])
-        table = pa.Table.from_batches(parts, schema)
-        names = list(dict.fromkeys([*(name for name in self._schema.names if name in (*kept, "text")), *self._fields]))
-        fields, columns = [], []
-        for name in names:
-            fields.append(self._schema.field(name) if name in (*kept, "text") and name in self._schema.names else _field(name))
-            made = [change[name] for change in self._changes] if name in self._fields else None
-            columns.append(table.column(name) if made is None else pa.array(made, fields[-1].type))
-        self._out.write(pa.Table.from_arrays(columns, schema=pa.schema(fields, self._schema.metadata)))
-        self._runs, self._changes, self._chars = [], [], 0
+        parts = [_taken(batch.data.select(self._passed), indices) for batch, indices in self._runs]
+        passed = pa.Table.from_batches(parts, self._rest)
+        columns = [
+            pa.array([change[field.name] for change in self._changes], field.type)
+            if field.name in self._fields
+            else passed.column(field.name)
+            for field in self._schema
+        ]
+        self._out.write(pa.Table.from_arrays(columns, schema=self._schema))
+        self._start()
 
 
 class RecordWriter:
     """Writes dictionaries to a Parquet file; a context manager.
 
     Args:
-        file: to write to. schema: None to infer it from all records; they lie in a temporary file meanwhile. A field whose
-            values have no type in common becomes a text, of what is no text its JSON.
+        file: to write to. schema: of the fields that are known. infer: whether there are others, whose types show in the
+            records; these lie in a temporary file meanwhile. Where the values of a field have no type in common, it becomes a
+            text, of what is no text its JSON.
     """
 
-    def __init__(self, file: BinaryIO, schema: pa.Schema | None = None) -> None:
-        self._file, self._fixed, self._schema = file, schema is not None, schema or pa.schema([])
+    def __init__(self, file: BinaryIO, schema: pa.Schema, *, infer: bool = False) -> None:
+        self._file, self._infer = file, infer
+        self._known = {field.name: field.type for field in schema}
+        self._schema = pa.schema([]) if infer else schema
         self._spool, self._lines = storage.spool()
         self._sample: list[bytes] = []
         self._size = 0
@@ -150,7 +164,7 @@ class RecordWriter:
             InputError: it holds half a character, which a Parquet text cannot.
         """
         try:
-            line = python_line({key: value for key, value in record.items() if key != "paragraphs"} | dict(changes))
+            line = writers.python_line({key: value for key, value in record.items() if key != "paragraphs"} | dict(changes))
         except UnicodeEncodeError:
             raise InputError("holds a lone surrogate, which Parquet has no form for") from None
         self._spool.write(line)
@@ -161,17 +175,17 @@ class RecordWriter:
 
     def _look(self) -> None:
         """Let the schema fit the latest records too."""
-        if not self._fixed:
+        if self._infer:
             records = [json.loads(line) for line in self._sample]
             for name in dict.fromkeys(name for record in records for name in record):
-                found = _TYPES.get(name) or _inferred([record.get(name) for record in records])
+                found = self._known.get(name) or _inferred([record.get(name) for record in records])
                 self._schema = _with(self._schema, name, found)
         self._sample, self._size = [], 0
 
     def _copy(self) -> None:
         out = _Out(self._file)
-        fields = [pa.field(field.name, pa.string() if _unwritable(field.type) else field.type) for field in self._schema]
-        schema = pa.schema(fields)
+        types = {field.name: pa.string() if _unwritable(field.type) else field.type for field in self._schema}
+        schema = pa.schema((types | self._known).items())
         self._spool.flush()
         self._lines.seek(0)
         waiting: list[dict[str, Any]] = []
@@ -179,7 +193,7 @@ class RecordWriter:
         for line in self._lines:
             waiting.append(json.loads(line))
             size += len(line)
-            if len(waiting) >= _ROWS or size >= _CHARS:
+            if len(waiting) >= _ROWS or size >= _BYTES:
                 out.write(_table(waiting, schema))
                 waiting, size = [], 0
         out.write(_table(waiting, schema))
@@ -195,7 +209,7 @@ class _Out:
 
     def write(self, table: pa.Table) -> None:
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd")
+            self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd", write_page_checksum=True)
         if table.num_rows:
             self._writer.write_table(table, row_group_size=table.num_rows)
 
@@ -209,10 +223,6 @@ def _taken(data: pa.RecordBatch, indices: list[int]) -> pa.RecordBatch:
     if indices[-1] - indices[0] + 1 == len(indices):
         return data.slice(indices[0], len(indices))
     return data.take(pa.array(indices))
-
-
-def _field(name: str) -> pa.Field:
-    return pa.field(name, _TYPES[name])
 
 
 def _inferred(values: list[Any]) -> pa.DataType:

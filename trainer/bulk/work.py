@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from itertools import tee
@@ -63,7 +63,6 @@ class Fault(NamedTuple):
     number: int
     reason: str
     stop: bool = False
-    errors: int = 0
 
 
 class Engine(Protocol):
@@ -78,8 +77,14 @@ class Engine(Protocol):
         ...
 
 
-class TooManyErrors(InputError):  # noqa: N818 (a reason to stop)
-    """More bad records than allowed."""
+class _TooManyErrors(Exception):  # noqa: N818 (a reason to stop)
+    """A shard has more bad records than allowed."""
+
+
+def too_many_errors(most: int, number: int = -1) -> Fault:
+    """Return the fault of a run with more bad records than `most`."""
+    hint = "See why in _errors; mend them, or give a higher --max-errors"
+    return Fault(number, f"there are more than {most:,} bad records. {hint}", stop=True)
 
 
 def attempt(job: Job) -> ShardReport | Fault:
@@ -88,12 +93,12 @@ def attempt(job: Job) -> ShardReport | Fault:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(job.attempts),
             wait=_WAIT,
-            retry=tenacity.retry_if_not_exception_type((OutputError, TooManyErrors, ArtifactError)),
+            retry=tenacity.retry_if_not_exception_type((OutputError, _TooManyErrors, ArtifactError)),
             reraise=True,
         )
         return retrying(filter_shard, job)
-    except TooManyErrors as error:
-        return Fault(job.shard.number, str(error), stop=True, errors=job.max_errors + 1)
+    except _TooManyErrors:
+        return too_many_errors(job.max_errors, job.shard.number)
     except (OutputError, ArtifactError) as error:
         return Fault(job.shard.number, str(error), stop=True)
     except InputError as error:
@@ -107,8 +112,8 @@ def filter_shard(job: Job) -> ShardReport:
     """Filter a shard's records into its output, and mark it as done.
 
     Raises:
-        OutputError: an output cannot be written. TooManyErrors: see `Job.max_errors`. ArtifactError: the model is missing, or
-            another one. ShardError, OSError …: the shard cannot be read.
+        OutputError: an output cannot be written. ArtifactError: the model is missing, or another one. ShardError, OSError …: the
+            shard cannot be read.
     """
     began = time.perf_counter()
     classifier = _classifier(job.model, job.digest)
@@ -119,9 +124,8 @@ def filter_shard(job: Job) -> ShardReport:
     good = _Good(formats.read(shard, options), errors, options.max_record)
     with ExitStack() as stack:
         write = {
-            key: stack.enter_context(writers.output(storage.join(job.out, names[key]), manifest.scratch(job.out), of))
-            for key, of in (("kept", shard), ("removed", None))
-            if key in names
+            key: stack.enter_context(writers.output(storage.join(job.out, names[key]), manifest.scratch(job.out), of, fields))
+            for key, of, fields in _parts(shard, options)
         }
         for entry, item, result in _filtered(classifier, good, options):
             changes = result.to_record()
@@ -139,6 +143,13 @@ def filter_shard(job: Job) -> ShardReport:
     report = ShardReport(shard.number, sizes, tally.to_dict(), errors.count, good.lines, time.perf_counter() - began)
     manifest.mark(job.out, report)
     return report
+
+
+def _parts(shard: Shard, options: Options) -> list[tuple[str, Shard | None, Sequence[str]]]:
+    """Return what is written: what is kept, and by itself what is removed if asked for; see `writers.output`."""
+    if not options.removed:
+        return [("kept", shard, writers.KEPT)]
+    return [("kept", shard, [name for name in writers.KEPT if name != "removed"]), ("removed", None, writers.REMOVED)]
 
 
 @lru_cache(maxsize=2)
@@ -210,7 +221,7 @@ class _Errors:
         """Take one.
 
         Raises:
-            TooManyErrors: there are more now than allowed.
+            _TooManyErrors: there are more now than allowed.
         """
         self.count += 1
         line = {"file": bad.file, "line": bad.line, "reason": bad.reason}
@@ -221,7 +232,7 @@ class _Errors:
         self._lines.append(writers.to_line(line))
         if self.count > self._job.max_errors:
             self.close()
-            raise TooManyErrors(f"more than {self._job.max_errors:,} bad records, the last one for: {bad.reason}", where=bad.file)
+            raise _TooManyErrors
 
     def close(self) -> None:
         """Write them, or remove what an earlier attempt wrote."""

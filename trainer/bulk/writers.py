@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, BinaryIO, Protocol
@@ -30,45 +30,46 @@ class _Bytes(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
+KEPT, REMOVED = ("text", "removed", "filter"), ("id", "url", "index", "start", "end", "text", "label", "probability")
 _encode = msgspec.json.Encoder().encode
 
 
 @contextmanager
-def lines(file: BinaryIO, _: Shard | None) -> Iterator[Write]:
+def lines(file: BinaryIO, *_: object) -> Iterator[Write]:
     """Write JSON lines."""
     yield partial(_write_line, file)
 
 
 @contextmanager
-def gzip_lines(file: BinaryIO, _: Shard | None) -> Iterator[Write]:
+def gzip_lines(file: BinaryIO, *_: object) -> Iterator[Write]:
     """Write JSON lines as gzip; with no name and no time in the header, so the same records give the same bytes."""
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as stream:
         yield partial(_write_line, stream)
 
 
 @contextmanager
-def zstd_lines(file: BinaryIO, _: Shard | None) -> Iterator[Write]:
+def zstd_lines(file: BinaryIO, *_: object) -> Iterator[Write]:
     """Write JSON lines as zstd."""
     with zstd.ZstdFile(file, "wb") as stream:
         yield partial(_write_line, stream)
 
 
 @contextmanager
-def parquet(file: BinaryIO, shard: Shard | None) -> Iterator[Write]:
+def parquet(file: BinaryIO, shard: Shard | None, fields: Sequence[str]) -> Iterator[Write]:
     """Write Parquet: with the schema of the shard's table, or inferred where it is none; without a shard removed paragraphs."""
     from trainer.bulk import tables
 
     if shard is None:
-        out: Any = tables.RecordWriter(file, tables.REMOVED_SCHEMA)
+        out: Any = tables.RecordWriter(file, tables.typed(fields))
     elif (schema := formats.schema(shard)) is None:
-        out = tables.RecordWriter(file)
+        out = tables.RecordWriter(file, tables.typed(fields), infer=True)
     else:
-        out = tables.RowWriter(file, schema)
+        out = tables.RowWriter(file, schema, fields)
     with out:
         yield out.write
 
 
-WRITERS: dict[str, Callable[[BinaryIO, Shard | None], AbstractContextManager[Write]]] = {
+WRITERS: dict[str, Callable[[BinaryIO, Shard | None, Sequence[str]], AbstractContextManager[Write]]] = {
     ".jsonl": lines,
     ".jsonl.gz": gzip_lines,
     ".jsonl.zst": zstd_lines,
@@ -89,13 +90,15 @@ def ending(name: str) -> str:
 
 
 @contextmanager
-def output(place: str, scratch: str | None, shard: Shard | None) -> Iterator[Write]:
-    """Give a function that writes what is kept of a shard's records, or without a shard removed paragraphs.
+def output(place: str, scratch: str | None, shard: Shard | None, fields: Sequence[str]) -> Iterator[Write]:
+    """Give a function that writes a file of records, which appears whole, or not at all; see `storage.whole`.
 
-    The file appears whole, or not at all, see `storage.whole`.
+    Args:
+        shard: that the records come from, to write what is kept of them; None for removed paragraphs. fields: that are set in
+            each record.
     """
     kind = max((kind for kind in WRITERS if place.endswith(kind)), key=len)
-    with storage.whole(place, scratch) as file, WRITERS[kind](file, shard) as write:
+    with storage.whole(place, scratch) as file, WRITERS[kind](file, shard, fields) as write:
         yield write
 
 

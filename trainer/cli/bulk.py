@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trainer.bulk.run import Outcome, Tick
 
 NAME = "bulk"
+_SECONDS = 60.0  # that the rate is of
 
 
 def command(
@@ -80,7 +81,7 @@ def command(
     if as_json:
         typer.echo(json.dumps(outcome.stats, indent=1, ensure_ascii=False))
     say(_line(outcome))
-    if outcome.left:
+    if outcome.missing:
         say(_missing(outcome, out))
         raise typer.Exit(1)
 
@@ -137,7 +138,8 @@ def _progress() -> Iterator[Tick]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("filtering"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=STDERR, transient=True, disable=not STDERR.is_terminal) as bar:
+    silent = not STDERR.is_terminal
+    with Progress(*columns, console=STDERR, transient=True, disable=silent, speed_estimate_period=_SECONDS) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -157,8 +159,7 @@ def _line(outcome: Outcome) -> str:
 
 def _missing(outcome: Outcome, out: str) -> str:
     """Return one line: which shards are missing, why, and what to do."""
-    first = outcome.missing[-1]
-    others = f" (and {len(outcome.missing) - 1} more, see {out}/_stats.json)" if len(outcome.missing) > 1 else ""
-    reason = first.reason.rstrip(".")
-    missing = f"{outcome.left:,} of {outcome.shards:,} shards missing"
-    return f"trainer: {missing}: {reason}{others}. The same command goes on with them."
+    last = outcome.missing[-1]
+    others = f" (and {len(outcome.missing) - 1:,} more, see {out}/_stats.json)" if len(outcome.missing) > 1 else ""
+    again = "" if last.stop else " The same command tries again what is missing."
+    return f"trainer: {outcome.left:,} of {outcome.shards:,} shards missing: {last.reason.rstrip('.')}{others}.{again}"
