@@ -74,6 +74,12 @@ class FilterResult:
         return predictions(self._probability, self._labels)
 
     @cached_property
+    def likeliest(self) -> list[str]:
+        """The likeliest label of each paragraph: the labels of `predictions` in much less time."""
+        labels = self._labels
+        return [labels[k] for k in self._probability.argmax(axis=0).tolist()]
+
+    @cached_property
     def text(self) -> str:
         """The kept paragraphs joined by one newline."""
         return "\n".join([text for text, _, _ in self.kept])
@@ -87,14 +93,13 @@ class FilterResult:
     def removed(self) -> list[Removed]:
         """The paragraphs that go."""
         gone = [index for index, keep in enumerate(self.keep) if not keep]
-        probability = self._probability[:, gone]
-        likeliest = zip(gone, probability.argmax(axis=0).tolist(), probability.max(axis=0).tolist(), strict=True)
-        labels, paragraphs, repeated = self._labels, self.paragraphs, self.repeated
+        probability = self._probability[:, gone].max(axis=0).tolist()
+        labels, paragraphs, repeated = self.likeliest, self.paragraphs, self.repeated
         out = []
-        for index, label, sure in likeliest:
+        for index, sure in zip(gone, probability, strict=True):
             text, start, end = paragraphs[index]
             reason = None if repeated is None else "repeated" if repeated[index] else "model"
-            out.append(Removed(index, start, end, text, labels[label], sure, reason))
+            out.append(Removed(index, start, end, text, labels[index], sure, reason))
         return out
 
     @property
