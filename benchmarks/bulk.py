@@ -1,11 +1,11 @@
 """How fast `trainer bulk` is, what bounds it, and what others need for the same articles: one machine, one run.
 
-    python benchmarks/bulk.py [--articles N] [--peer-articles N] [--model FOLDER] [--rounds N]
+    python benchmarks/bulk.py [--articles N] [--peer-articles N] [--corpus FILE] [--model FOLDER] [--rounds N]
 
-The articles are generated from labels/ (see bulk_parts/articles.py); where ../shared/corpus lies beside the checkout, its pages are
-filtered too, whole and as an extractor left them. Every contestant reads and writes JSON lines in processes of its own and calculates
-in one thread. Start-up, its time for a single article, is taken off. MB are of text in UTF-8. "A core" is by processor time, which
-other programs disturb less than the clock; the clock tells what a second worker brings. Peers that are slow get fewer articles.
+The articles are generated from labels/ (see bulk_parts/articles.py). Where annotated pages are there, they are filtered, whole
+and as extractors left them. Every contestant reads and writes JSON lines and calculates in one thread a process. Start-up, its
+time for a single article, is taken off. MB are of text in UTF-8. "A core" is by processor time, which other programs disturb less
+than the clock; the clock tells what a second worker brings. Slow peers get fewer articles.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from bulk_parts.measure import Run, measure
 import trainer
 
 DRIVE = Path(__file__).parent / "bulk_parts" / "drive.py"
+VIEWS = (("real pages, whole", None), ("after resiliparse", "resiliparse"), ("after trafilatura", "trafilatura"))
 SLOW = 20  # times fewer articles for datatrove's filters
 
 
@@ -43,7 +44,13 @@ class Material(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> Material:
         texts = [json.loads(line)["text"] for line in path.open(encoding="utf-8")]
-        return cls(path, len(texts), sum(len(text.split("\n")) for text in texts), sum(len(text.encode()) for text in texts) / 1e6)
+        paragraphs = sum(len(text.split("\n")) for text in texts)
+        return cls(path, len(texts), paragraphs, sum(len(text.encode()) for text in texts) / 1e6)
+
+    @property
+    def paragraph(self) -> float:
+        """Mean bytes of a paragraph."""
+        return 1e6 * self.megabytes / self.paragraphs
 
 
 class Row(NamedTuple):
@@ -51,7 +58,6 @@ class Row(NamedTuple):
 
     name: str
     material: Material
-    workers: int
     run: Run
     start: Run
 
@@ -75,26 +81,24 @@ def main() -> None:
     parser.add_argument("--peer-articles", type=int, default=20_000, help="of fastText, scikit-learn and ours in one process")
     parser.add_argument("--rounds", type=int, default=2, help="the best of so many runs counts")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--corpus", type=Path, default=articles.CORPUS, help="annotated pages, as label files")
     parser.add_argument("--model", type=Path, default=peers.ROOT / "models" / "news-en")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), arguments.model, arguments.rounds)
         few = min(arguments.articles, arguments.peer_articles)
-        large, small, slow = (
-            bench.material(count, arguments.seed) for count in (arguments.articles, few, max(1, few // SLOW))
-        )
+        large, small, slow = (bench.material(count, arguments.seed) for count in (arguments.articles, few, max(1, few // SLOW)))
         bench.show(bench.rows(large, small, slow), large)
         bench.show_shares(small)
         bench.show_repeats("generated, sites mixed", small)
-        for name, view in (("whole pages of ../shared/corpus", None), ("the same after resiliparse", "resiliparse")):
-            if found := articles.real(view):
-                material = bench.real(found, view)
-                row = bench.row("ours, one process", material, bench.drive("ours"))
-                size = 1e6 * material.megabytes / material.paragraphs
-                print(f"{name}: {size:.0f} bytes a paragraph, {row.a_core:.1f} MB/s a core")
-                bench.show_repeats(name, material)
-            else:
-                print(f"{name}: not here, left out")
+        if not arguments.corpus.exists():
+            print(f"no annotated pages at {arguments.corpus.name}: real pages are left out")
+            return
+        for name, view in VIEWS:
+            material = bench.real(articles.real(arguments.corpus, view), view)
+            row = bench.row(f"ours, one process, {name}", material, bench.drive("ours"))
+            print(f"{name}: {material.paragraph:.0f} bytes a paragraph, {row.a_core:.1f} MB/s a core")
+            bench.show_repeats(name, material)
 
 
 class Bench:
@@ -136,40 +140,40 @@ class Bench:
     def rows(self, large: Material, small: Material, slow: Material) -> list[Row]:
         """Run all contestants that are installed."""
         rows = [
-            self.row("ours, trainer bulk, 1 worker", large, self.bulk(1)),
-            self.row("ours, trainer bulk, 2 workers", large, self.bulk(2), workers=2),
+            self.row("ours, 1 worker", large, self.bulk(1)),
+            self.row("ours, 2 workers", large, self.bulk(2)),
         ]
         if importlib.util.find_spec("ray") and importlib.util.find_spec("trainer.bulk.ray"):
-            rows.append(self.row("ours, trainer bulk, Ray, 2 workers", large, self.bulk(2, "--engine", "ray"), workers=2))
+            rows.append(self.row("ours, Ray, 2 workers", large, self.bulk(2, "--engine", "ray")))
         rows.append(self.row("ours, one process", small, self.drive("ours")))
-        rows.append(self.row("fastText in the same process", small, self.drive("fasttext")))
-        rows.append(self.row("scikit-learn, joblib, 2 workers", small, self.drive("scikit-learn"), workers=2))
+        rows.append(self.row("fastText, one process", small, self.drive("fasttext")))
+        rows.append(self.row("scikit-learn, joblib", small, self.drive("scikit-learn")))
         if importlib.util.find_spec("datatrove") and importlib.util.find_spec("spacy"):
-            rows.append(self.row("datatrove, C4 and Gopher quality", slow, self.drive("datatrove")))
+            rows.append(self.row("datatrove", slow, self.drive("datatrove")))
         else:
             print("datatrove's filters: datatrove and spacy are not installed, left out")
         return rows
 
-    def row(self, name: str, material: Material, command: list[str], workers: int = 1) -> Row:
+    def row(self, name: str, material: Material, command: list[str]) -> Row:
         """Run a command for the material and for one article, each some times, and keep the best."""
         one = self.material(1, 0)
         runs = [(self._run(command, material.path), self._run(command, one.path)) for _ in range(self.rounds)]
         best = [Run(*(min(values) for values in zip(*taken, strict=True))) for taken in zip(*runs, strict=True)]
-        found = Row(name, material, workers, best[0]._replace(peak=max(run.peak for run, _ in runs)), best[1])
+        found = Row(name, material, best[0]._replace(peak=max(run.peak for run, _ in runs)), best[1])
         print(f"{name}: {found.a_core:.2f} MB/s a core", file=sys.stderr)
         return found
 
     def show(self, rows: Sequence[Row], material: Material) -> None:
         of = {row.name: row for row in rows}
-        fasttext, datatrove = of["fastText in the same process"], of.get("datatrove, C4 and Gopher quality")
-        size = 1e6 * material.megabytes / material.paragraphs
+        fasttext, datatrove = of["fastText, one process"], of.get("datatrove")
         title = (
-            f"{material.articles:,} articles of {material.paragraphs / material.articles:.0f} paragraphs, {material.megabytes:.0f} MB "
-            f"of text, {size:.0f} bytes a paragraph; {peers.machine()}, load {os.getloadavg()[0]:.1f}"
+            f"{material.articles:,} articles of {material.paragraphs / material.articles:.0f} paragraphs, "
+            f"{material.megabytes:.0f} MB of text, {material.paragraph:.0f} bytes a paragraph; {peers.machine()}, "
+            f"load {os.getloadavg()[0]:.1f}"
         )
         table = peers.table(
-            title, "what", "articles", "start, s", "run, s", "MB/s", "MB/s a core", "articles/s a core", "× fastText",
-            "× C4 + Gopher", "peak MB",
+            title, "what", "articles", "start, s", "run, s", "MB/s", "MB/s/core", "art./s/core", "× fastText",
+            "× C4+Gopher", "peak MB",
         )  # fmt: skip
         for row in rows:
             table.add_row(
@@ -179,9 +183,9 @@ class Bench:
                 f"{row.run.peak:.0f}",
             )  # fmt: skip
         peers.console().print(table)
-        one, two = (of[f"ours, trainer bulk, {name}"] for name in ("1 worker", "2 workers"))
+        one, two = of["ours, 1 worker"], of["ours, 2 workers"]
         print(f"2 workers give {one.wall / two.wall:.2f} × of 1")
-        if ray := of.get("ours, trainer bulk, Ray, 2 workers"):
+        if ray := of.get("ours, Ray, 2 workers"):
             print(f"Ray takes {ray.wall / two.wall:.2f} × the time of the local engine")
 
     def show_shares(self, material: Material) -> None:

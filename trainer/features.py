@@ -277,7 +277,8 @@ def _shapes(
     values *= 64
     np.rint(values, out=values)
     values /= 64
-    return np.minimum(values, _LARGEST_SHAPE, out=values)
+    np.minimum(values, _LARGEST_SHAPE, out=values)
+    return values
 
 
 def _last_class(cls: NDArray[np.uint8], first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.uint8]:

@@ -92,29 +92,36 @@ class FilterResult:
     @cached_property
     def removed(self) -> list[Removed]:
         """The paragraphs that go."""
+        repeated = self.repeated
+        if repeated is None:
+            return [Removed(*gone) for gone in self._removals]
+        return [Removed(*gone, "repeated" if repeated[gone[0]] else "model") for gone in self._removals]
+
+    @cached_property
+    def _removals(self) -> list[tuple[int, int, int, str, str, float]]:
+        """The fields of `removed` but the reason, as plain tuples, which are made several times faster."""
         gone = [index for index, keep in enumerate(self.keep) if not keep]
         probability = self._probability[:, gone].max(axis=0).tolist()
-        labels, paragraphs, repeated = self.likeliest, self.paragraphs, self.repeated
+        labels, paragraphs = self.likeliest, self.paragraphs
         out = []
         for index, sure in zip(gone, probability, strict=True):
             text, start, end = paragraphs[index]
-            reason = None if repeated is None else "repeated" if repeated[index] else "model"
-            out.append(Removed(index, start, end, text, labels[index], sure, reason))
+            out.append((index, start, end, text, labels[index], sure))
         return out
 
     @property
     def by_label(self) -> dict[str, int]:
         """Number of removed paragraphs of each label."""
         counts: dict[str, int] = {}
-        for item in self.removed:
-            counts[item.label] = counts.get(item.label, 0) + 1
+        for _, _, _, _, label, _ in self._removals:
+            counts[label] = counts.get(label, 0) + 1
         return counts
 
     @property
     def removed_share(self) -> float:
         """Share of the paragraphs' characters that go, 0 to 1."""
         total = sum([len(text) for text, _, _ in self.paragraphs])
-        return sum([len(item.text) for item in self.removed]) / total if total else 0.0
+        return sum([len(text) for _, _, _, text, _, _ in self._removals]) / total if total else 0.0
 
     def to_record(self, record: dict[str, Any] | None = None, *, paragraphs: bool = False) -> dict[str, Any]:
         """Return the output record: the fields of `record`, with `text`, `removed` and `filter` set.
@@ -127,7 +134,7 @@ class FilterResult:
         out["text"] = self.text
         out["removed"] = [
             {"index": index, "start": start, "end": end, "text": text, "label": label, "probability": round(probability, 6)}
-            for index, start, end, text, label, probability, _ in self.removed
+            for index, start, end, text, label, probability in self._removals
         ]
         if self.repeated is not None:
             for item, removed in zip(out["removed"], self.removed, strict=True):
@@ -141,7 +148,7 @@ class FilterResult:
             "model": self.model,
             "model_digest": self.model_digest,
             "kept": len(self.kept),
-            "removed": len(self.removed),
+            "removed": len(out["removed"]),
             "removed_share": round(self.removed_share, 6),
             "flags": list(self.flags),
         }

@@ -49,12 +49,10 @@ def generate(count: int, seed: int) -> Iterator[dict[str, Any]]:
         yield {"id": f"{seed}-{number}", "url": f"https://{site.name}/{number}", "site": site.name, "text": text}
 
 
-def real(view: str | None) -> list[list[str]]:
-    """Return the paragraphs of the annotated pages, whole or as an extractor left them; none where they are not there."""
-    if not CORPUS.exists():
-        return []
+def real(corpus: Path, view: str | None) -> list[list[str]]:
+    """Return the paragraphs of annotated pages, whole or as an extractor left them."""
     out = []
-    with CORPUS.open(encoding="utf-8") as file:
+    with corpus.open(encoding="utf-8") as file:
         for line in file:
             page = json.loads(line)
             texts = [paragraph["text"] for paragraph in page["paragraphs"]]

@@ -99,7 +99,8 @@ def _fasttext(path: str, stages: dict[str, float]) -> Peer:
 
     def predict(texts: list[str]) -> tuple[list[str], list[float]]:
         labels, sure = binding.multilinePredict([f"{text.replace(chr(10), ' ')}\n" for text in texts], 1, 0.0, "strict")
-        return [found[0].removeprefix("__label__") if found else "news" for found in labels], [p[0] if len(p) else 0.0 for p in sure]
+        names = [found[0].removeprefix("__label__") if found else "news" for found in labels]
+        return names, [found[0] if len(found) else 0.0 for found in sure]
 
     if stages:
         predict = _timed(predict, "predict", stages)
@@ -111,7 +112,7 @@ def _sklearn(source: str, out: str, model: str) -> None:
     import joblib
 
     pipeline = joblib.load(model)
-    with open(source, encoding="utf-8") as file, open(f"{out}.jsonl", "w", encoding="utf-8") as target:
+    with Path(source).open(encoding="utf-8") as file, Path(f"{out}.jsonl").open("w", encoding="utf-8") as target:
         batches = iter(lambda: [json.loads(line) for _, line in zip(range(500), file, strict=False)], [])
         found = joblib.Parallel(n_jobs=2, return_as="generator")(joblib.delayed(_kept)(pipeline, batch) for batch in batches)
         for batch in found:

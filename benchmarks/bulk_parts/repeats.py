@@ -7,16 +7,20 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from trainer.features import chunks, extract
 from trainer.model import Classifier
 from trainer.text import TextStage
-from trainer.features import chunks, extract
 
 _ROUNDS = 3
 
 
 class Repeats(NamedTuple):
-    """Shares of paragraphs and of characters found in the cache; seconds of the first stage for all paragraphs, for those not
-    found, and of the look-ups; seconds of the whole filter."""
+    """What a cache of a given size finds, and how long things take.
+
+    Attributes:
+        paragraphs, characters: shares found. everything, misses: seconds of the first stage for all paragraphs, and for those
+        not found. lookups, whole: seconds of the look-ups, and of the whole filter.
+    """
 
     paragraphs: float
     characters: float
