@@ -7,6 +7,8 @@ import decimal
 import gzip
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -238,15 +240,16 @@ def test_a_table_without_rows_gives_one(folder, items, tmp_path):
 
 def test_bad_records_are_listed_with_file_line_and_reason(items, wanted, folder, tmp_path):
     bad = [b'{"id": 1}', b"no json", b'{"text": "\xff"}', b"[1]", b'{"text": 5}', b"[" * 100_000, b'{"paragraphs": ["a", 1]}']
+    bad += [b'{"text": "' + b"a\\n" * 30_000 + b'"}', b'{"text": "' + b"a" * 190_000 + b'"}']
     data = [line for i, line in enumerate(bad) for line in (b"", lines(items[i : i + 1]).strip(), line)]
-    (tmp_path / "in.jsonl").write_bytes(b"\n".join([*data, lines(items[7:])]))
-    for size in (1 << 20, 3000):
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join([*data, lines(items[9:])]))
+    for size in (1 << 20, 20_000):
         out = tmp_path / str(size)
-        outcome = filtered([tmp_path / "in.jsonl"], out, folder, shard_bytes=size)
-        assert (outcome.errors, outcome.missing) == (7, [])
+        outcome = filtered([tmp_path / "in.jsonl"], out, folder, shard_bytes=size, max_record=150_000)
+        assert (outcome.errors, outcome.missing) == (9, [])
         assert texts(out) == wanted
         found = errors(out)
-        assert [(item["file"], item["line"]) for item in found] == [(str(tmp_path / "in.jsonl"), 3 * i + 3) for i in range(7)]
+        assert [(item["file"], item["line"]) for item in found] == [(str(tmp_path / "in.jsonl"), 3 * i + 3) for i in range(9)]
         reasons = [
             "missing field 'text'",
             "bad JSON",
@@ -256,6 +259,7 @@ def test_bad_records_are_listed_with_file_line_and_reason(items, wanted, folder,
             "bad JSON",
             "list of texts",
         ]
+        reasons += ["30,001 paragraphs", "--max-record"]
         for item, reason in zip(found, reasons, strict=True):
             assert reason in item["reason"]
         assert all((tmp_path / "in.jsonl").read_bytes()[item["byte"] :].startswith(bad[i]) for i, item in enumerate(found))
@@ -291,7 +295,7 @@ def test_too_many_bad_records_stop_the_run(items, wanted, folder, tmp_path):
 
 def damage(name: str, items: list[dict[str, Any]], path: Path) -> Path:
     """Write a file that cannot be read."""
-    data = lines(items * 20)
+    data = lines(items * 3)
     table = pa.BufferOutputStream()
     pq.write_table(pa.table({"text": [item["text"] + str(i) for i, item in enumerate(items)]}), table, row_group_size=10)
     stored = table.getvalue().to_pybytes()
@@ -486,10 +490,12 @@ def test_the_command_says_what_it_did(cli, items, folder, tmp_path):
     assert result.err.startswith("60 articles: removed ")
     assert stats["shards"] == {"all": 1, "done": 1, "before": 0, "missing": 0}
     assert "1 of 1 shards were done before" in succeed(cli(*command)).err
+    refuse(cli(*command, "--removed"), "was begun with removed False, not True", "--restart")
     refuse(cli(*command, "--to", "csv"), "no output format 'csv'")
     refuse(cli("bulk", tmp_path / "none.jsonl", "--out", tmp_path / "o"), "no such file")
     refuse(cli("bulk", tmp_path / "out" / "in.jsonl", "--out", tmp_path / "out"), "within the output folder")
     refuse(cli("bulk", tmp_path / "in.jsonl", tmp_path / "in.jsonl", "--out", tmp_path / "o"), "is given twice")
+    refuse(cli("bulk", tmp_path / "in.jsonl", "--out", tmp_path / "in.jsonl"), "is a file, not a folder")
     refuse(cli("bulk", folder, "--out", tmp_path / "o"), "no files ending in .jsonl")
     pq.write_table(pa.table({"body": ["News"]}), tmp_path / "in.parquet")
     refuse(cli("bulk", tmp_path / "in.parquet", "--out", tmp_path / "o"), "no column text or paragraphs, only body")
@@ -542,3 +548,15 @@ def write_large(path: Path, items: list[dict[str, Any]], count: int) -> None:
     with gzip.open(path, "wb", compresslevel=1) if path.suffix == ".gz" else path.open("wb") as file:
         for record in records:
             file.write(lines([record]))
+
+
+def test_the_guide_s_program_runs(items, wanted, folder, tmp_path):
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "bulk.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "program.py").write_text(program)
+    (tmp_path / "scraped").mkdir()
+    (tmp_path / "scraped" / "in.jsonl").write_bytes(lines(items))
+    shutil.copytree(folder, tmp_path / "models" / "mine")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "program.py"], capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
+    assert (done.stdout, done.stderr) == ("60 0\n", "")
+    assert [record["text"] for record in texts(tmp_path / "clean")] == [record["text"] for record in wanted]

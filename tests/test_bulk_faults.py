@@ -46,10 +46,12 @@ def test_killed_ten_times_a_run_completes_to_the_same_bytes(big, whole, folder, 
     before = 0
     while kills < 10:
         process = start(*command)
-        wait_for(lambda p=process: workers(p) or p.poll() is not None)
-        children = workers(process) if process.poll() is None else []
+        if kills % 3:  # at other times while it plans
+            wait_for(lambda p=process: workers(p) or p.poll() is not None)
         time.sleep(rng.random() * 1.2)
+        children = []
         if process.poll() is None:
+            children = workers(process)
             process.kill()
             kills += 1
         finish(process)
@@ -76,6 +78,24 @@ def test_a_killed_worker_costs_nothing_but_time(big, whole, folder, tmp_path):
     code, said = finish(process)
     assert code == 0, said
     assert outputs(tmp_path / "out") == whole
+
+
+def test_a_shard_that_loses_its_process_each_time_is_set_aside(big, folder, tmp_path):
+    (tmp_path / "small.jsonl").write_bytes(lines(articles(3)))
+    process = start(tmp_path / "small.jsonl", big, "--out", tmp_path / "out", "--model", folder, "--workers", 2, "--retries", 1)
+    wait_for(lambda: done(tmp_path / "out"))
+    killed = 0
+    while process.poll() is None:
+        if (tmp_path / "out" / "_tmp").is_dir() and any((tmp_path / "out" / "_tmp").iterdir()):
+            for worker in workers(process):
+                worker.kill()
+            killed += 1
+            time.sleep(0.1)
+    code, said = finish(process)
+    assert killed >= 2
+    assert code == 1
+    assert "1 of 2 shards missing" in said
+    assert "big.jsonl: its process was lost 2 times" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 HEAVY = (
-    "asyncio click datasketch jinja2 joblib label_studio_sdk lxml matplotlib numpy.testing pandas pyarrow pydantic rich scipy "
-    "scrapy sklearn threadpoolctl torch trainer.cli trainer.config trainer.dataset trainer.estimator trainer.evaluation "
-    "trainer.integrations trainer.pages trainer.standoff trainer.training typer"
+    "asyncio click datasketch jinja2 joblib label_studio_sdk lxml matplotlib msgspec numpy.testing pandas pyarrow pydantic rich "
+    "scipy scrapy sklearn threadpoolctl torch trainer.bulk trainer.cli trainer.config trainer.dataset trainer.estimator "
+    "trainer.evaluation trainer.integrations trainer.pages trainer.standoff trainer.training typer"
 ).split()
 LOADED = "print(json.dumps(sorted(sys.modules)))"
 

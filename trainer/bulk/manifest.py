@@ -26,6 +26,7 @@ from trainer.bulk import storage
 from trainer.bulk.formats import FORMATS
 from trainer.bulk.options import Options
 from trainer.bulk.shards import File, Shard, Source
+from trainer.bulk.stats import Tally
 from trainer.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 FORMAT = 1  # of these files
 RUN, STATS, LOCK = "_run.json", "_stats.json", "_lock"
 DONE, ERRORS, REMOVED, _SCRATCH = "_done", "_errors", "_removed", "_tmp"
-_READERS = 16  # threads that read markers
+_READERS, _MARKERS = 16, 256  # threads that read markers, and how many of these are held at once
 
 
 def scratch(out: str) -> str | None:
@@ -84,10 +85,12 @@ def check_free(out: str) -> None:
     """Refuse a folder that holds anything but a run.
 
     Raises:
-        InputError: it does.
+        InputError: it does, or is a file.
     """
     if storage.exists(storage.join(out, RUN)):
         return
+    if storage.exists(out) and not storage.is_folder(out):
+        raise InputError("is a file, not a folder", where=out, hint="Choose another --out.")
     if any(name != LOCK and not name.startswith(f"{_SCRATCH}/") for name in storage.listing(out)):
         raise InputError("holds files, but no run of trainer bulk", where=out, hint="Choose another --out.")
 
@@ -96,11 +99,19 @@ class Manifest:
     """The plan of a run and its markers.
 
     Attributes:
-        shards: all, in order. done: number of each shard that is done, with its report.
+        shards: all, in order. done: number of each shard that is done, with its report but for the counts. tally: these, of all
+        shards together.
     """
 
-    def __init__(self, out: str, shards: Sequence[Shard], done: dict[int, dict[str, Any]]) -> None:
-        self.out, self.shards, self.done = out, shards, done
+    def __init__(self, out: str, shards: Sequence[Shard]) -> None:
+        self.out, self.shards = out, shards
+        self.done: dict[int, dict[str, Any]] = {}
+        self.tally = Tally()
+
+    def add(self, report: dict[str, Any]) -> None:
+        """Take the report of a shard that is done."""
+        self.done[report["number"]] = {key: value for key, value in report.items() if key != "tally"}
+        self.tally.merge(report["tally"])
 
     def left(self) -> list[Shard]:
         """Return the shards that are to be done."""
@@ -129,13 +140,16 @@ def open_run(
     if plan and not restart:
         _check_same(out, plan, settings, sources)
         shards = [_shard(item) for item in plan["shards"]]
-        return Manifest(out, shards, _done(out, there))
+        manifest = Manifest(out, shards)
+        for report in _done(out, there):
+            manifest.add(report)
+        return manifest
     shards = cut()
     if plan:
         _clear(out, plan)
     new = {"format": FORMAT, "settings": settings, "sources": sources, "shards": shards}
     storage.write_bytes(storage.join(out, RUN), json.dumps(new).encode(), scratch(out))
-    return Manifest(out, shards, {})
+    return Manifest(out, shards)
 
 
 def settings_of(digest: str, options: Options) -> dict[str, Any]:
@@ -157,8 +171,9 @@ def number_lines(manifest: Manifest) -> None:
         if report is None or base < 0:
             base = -1  # unknown from here on
             continue
-        if base and report["errors"]:
-            _number(storage.join(manifest.out, ERRORS, f"{shard.name}.jsonl"), base, scratch(manifest.out))
+        place = storage.join(manifest.out, ERRORS, f"{shard.name}.jsonl")
+        if base and report["errors"] and storage.exists(place):
+            _number(place, base, scratch(manifest.out))
         base += report["lines"]
 
 
@@ -205,16 +220,15 @@ def _shown(value: object) -> str:
     return str(value)[:12] if isinstance(value, str) else str(value)
 
 
-def _done(out: str, there: Mapping[str, storage.Stat]) -> dict[int, dict[str, Any]]:
-    """Return the reports of the shards whose outputs are all there with the size they had."""
-    names = [name for name in there if name.startswith(f"{DONE}/") and name.endswith(".json")]
+def _done(out: str, there: Mapping[str, storage.Stat]) -> Iterator[dict[str, Any]]:
+    """Yield the reports of the shards whose outputs are all there with the size they had."""
+    places = [storage.join(out, name) for name in there if name.startswith(f"{DONE}/") and name.endswith(".json")]
     with ThreadPoolExecutor(_READERS) as pool:
-        reports = [json.loads(data) for data in pool.map(lambda name: storage.read_bytes(storage.join(out, name)), names)]
-    return {
-        report["number"]: report
-        for report in reports
-        if all(name in there and there[name].size == size for name, size in report["outputs"].items())
-    }
+        for begin in range(0, len(places), _MARKERS):
+            for data in pool.map(storage.read_bytes, places[begin : begin + _MARKERS]):
+                report: dict[str, Any] = json.loads(data)
+                if all(name in there and there[name].size == size for name, size in report["outputs"].items()):
+                    yield report
 
 
 def _clear(out: str, plan: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from trainer.bulk.shards import SHARD_BYTES
 from trainer.paragraph import Wrap
 
 MAX_RECORD = 8 << 20  # bytes
+MAX_PARAGRAPHS = 20_000  # of an article; each takes about 5 kB of memory while it is judged
 
 
 class Options(NamedTuple):
@@ -17,7 +18,7 @@ class Options(NamedTuple):
         to: ending of the outputs, a key of `writers.WRITERS`; None for what the input's format says.
         removed: removed paragraphs go to files of their own, and are not in the records.
         wrap, allow_empty, max_removed_share: see `Classifier.filter`.
-        max_record: bytes of a record; a larger one is a bad record.
+        max_record: bytes of a record; a larger one is a bad record, and so is one of more than MAX_PARAGRAPHS.
         shard_bytes: of input, where a file can be cut.
     """
 

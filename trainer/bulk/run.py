@@ -111,7 +111,7 @@ class _Run:
                 if isinstance(answer, Fault):
                     self.missing.append(answer)
                 else:
-                    self._plan.done[answer.number] = answer._asdict()
+                    self._plan.add(answer._asdict())
                     self.errors += answer.errors
                 self.show(0)
 
@@ -128,7 +128,7 @@ class _Run:
         """Return what goes into _stats.json."""
         plan = self._plan
         reports = [plan.done[number] for number in sorted(plan.done)]
-        found = stats.summary(report["tally"] for report in reports)
+        found = stats.summary(plan.tally)
         worked = sum(report["seconds"] for report in reports)
         done = sum(plan.shards[report["number"]].weight for report in reports)
         written = sum(sum(report["outputs"].values()) for report in reports)

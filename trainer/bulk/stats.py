@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from trainer.result import FilterResult
@@ -81,11 +80,8 @@ class Tally:
             _add(self._of(OTHER), self.sites.pop(site))
 
 
-def summary(tallies: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def summary(run: Tally) -> dict[str, Any]:
     """Return what the counts of shards add up to, JSON-ready: totals, flags, and the RUN_SITES largest sites."""
-    run = Tally()
-    for tally in tallies:
-        run.merge(tally)
     total = run.total()
     run.most = RUN_SITES
     found = run.to_dict()

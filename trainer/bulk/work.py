@@ -13,11 +13,12 @@ import tenacity
 
 from trainer import artifact
 from trainer.bulk import formats, manifest, storage, writers
-from trainer.bulk.options import Options
+from trainer.bulk.options import MAX_PARAGRAPHS, Options
 from trainer.bulk.shards import BadRecord, End, Entry, Shard
 from trainer.bulk.stats import SHARD_SITES, Tally
 from trainer.errors import ArtifactError, InputError, OutputError
 from trainer.model import Classifier
+from trainer.paragraph import LINE_ENDS
 from trainer.records import Item, check
 from trainer.result import FilterResult
 
@@ -207,6 +208,12 @@ class _Good:
         size = len(article) if isinstance(article, str) else sum(map(len, article))
         if size > self._longest:
             raise InputError(f"has {size:,} characters, more than {self._longest:,} (--max-record)")
+        if isinstance(article, list):
+            paragraphs = len(article)
+        else:  # counted only where there could be too many
+            paragraphs = 1 + sum(map(article.count, LINE_ENDS)) if size > MAX_PARAGRAPHS else 1
+        if paragraphs > MAX_PARAGRAPHS:
+            raise InputError(f"has {paragraphs:,} paragraphs, more than {MAX_PARAGRAPHS:,}")
 
 
 class _Errors:

@@ -44,7 +44,7 @@ def command(
     retries: Annotated[int, typer.Option("--retries", min=0, help="Try a shard that fails so often again.")] = 2,
     restart: Annotated[bool, typer.Option("--restart", help="Remove what another run has put into DIR, and begin anew.")] = False,
     max_record: Annotated[
-        int, typer.Option("--max-record", min=1, help="Longest record; a longer one is a bad record.", metavar="BYTES")
+        int, typer.Option("--max-record", min=1, help="Largest record; a larger one is a bad record.", metavar="BYTES")
     ] = 8 << 20,
     shard_size: Annotated[
         int, typer.Option("--shard-size", min=1, help="Cut larger files into parts of about this size.", metavar="BYTES")
@@ -66,8 +66,8 @@ def command(
     """Filter many files into a folder, on all cores, and go on where a stopped run left off.
 
     Each input file, or part of a large one, is a shard with an output of its own; it appears when it is whole. Records are
-    those of trainer filter, other fields and columns pass through. The same command again does only what is missing. Bad
-    records go to DIR/_errors with file, line and reason, totals to DIR/_stats.json. Exits with 1 if a shard is missing.
+    those of trainer filter; other fields and columns pass through. The same command again does only what is missing. Bad
+    records go to DIR/_errors with file, line and reason, counts to DIR/_stats.json. Exits with 1 if a shard is missing.
 
     Examples: trainer bulk scraped/ --out clean
     | trainer bulk crawl.jsonl.gz --out clean --to parquet --removed
