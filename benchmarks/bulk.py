@@ -143,7 +143,7 @@ class Bench:
             self.row("ours, 1 worker", large, self.bulk(1)),
             self.row("ours, 2 workers", large, self.bulk(2)),
         ]
-        if importlib.util.find_spec("ray") and importlib.util.find_spec("trainer.bulk.ray"):
+        if importlib.util.find_spec("ray") and importlib.util.find_spec("trainer.bulk.ray_engine"):
             rows.append(self.row("ours, Ray, 2 workers", large, self.bulk(2, "--engine", "ray")))
         rows.append(self.row("ours, one process", small, self.drive("ours")))
         rows.append(self.row("fastText, one process", small, self.drive("fasttext")))
@@ -184,7 +184,10 @@ class Bench:
             )  # fmt: skip
         peers.console().print(table)
         one, two = of["ours, 1 worker"], of["ours, 2 workers"]
-        print(f"2 workers give {one.wall / two.wall:.2f} × of 1")
+        print(
+            f"2 workers give {one.wall / two.wall:.2f} × of 1 by the clock; "
+            f"by processor time, on an idle machine, {2 * two.a_core / one.a_core:.2f} ×"
+        )
         if ray := of.get("ours, Ray, 2 workers"):
             print(f"Ray takes {ray.wall / two.wall:.2f} × the time of the local engine")
 
