@@ -166,6 +166,28 @@ def test_columns_keep_names_types_and_values(items, wanted, folder, tmp_path, sh
         }
 
 
+def test_a_table_may_hold_paragraphs_and_texts_of_any_text_type(items, wanted, folder, tmp_path):
+    texts_of = [item["text"] for item in items]
+    split = [text.split("\n") for text in texts_of]
+    tables = {
+        "dictionary": pa.table({"text": pa.array(texts_of).dictionary_encode(), "filter": ["old"] * 60}),
+        "view": pa.table({"text": pa.array(texts_of, pa.string_view())}),
+        "required": pa.table({"text": texts_of}, schema=pa.schema([pa.field("text", pa.string(), nullable=False)])),
+        "paragraphs": pa.table({"paragraphs": split, "removed": [1] * 60}),
+        "objects": pa.table(
+            {"text": [None] * 60, "paragraphs": [[{"text": text, "n": 1} for text in article] for article in split]}
+        ),
+    }
+    for name, table in tables.items():
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    assert not filtered([tmp_path / f"{name}.parquet" for name in tables], tmp_path / "out", folder).missing
+    for name, table in tables.items():
+        made = pq.read_table(tmp_path / "out" / f"{name}.parquet")
+        assert made.column_names == ["text", "removed", "filter"]
+        assert name in ("paragraphs", "objects") or made.schema.field("text") == table.schema.field("text")
+        assert made.column("removed").to_pylist() == [record["removed"] for record in wanted]
+
+
 def test_rows_that_cannot_be_used_are_left_out_and_the_others_stay_in_place(items, wanted, folder, tmp_path):
     table = pa.table({"text": [None if i % 5 == 2 else item["text"] for i, item in enumerate(items)], "n": range(len(items))})
     pq.write_table(table, tmp_path / "in.parquet", row_group_size=20)

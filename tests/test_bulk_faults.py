@@ -16,14 +16,14 @@ import psutil
 import pytest
 from bulk_runs import articles, finish, lines, outputs, run, start, wait_for, workers
 
-SIZE = ("--shard-size", 40_000, "--workers", 2)
+SIZE = ("--shard-size", 30_000, "--workers", 2)
 
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of many shards."""
     path = tmp_path_factory.mktemp("bulk") / "big.jsonl"
-    path.write_bytes(lines(articles(3000)))
+    path.write_bytes(lines(articles(2000)))
     return path
 
 

@@ -8,7 +8,7 @@ from trainer.bulk.shards import SHARD_BYTES
 from trainer.paragraph import Wrap
 
 MAX_RECORD = 8 << 20  # bytes
-MAX_PARAGRAPHS = 20_000  # of an article; each takes about 5 kB of memory while it is judged
+MAX_PARAGRAPHS = 20_000  # of an article; each takes 5 to 10 kB of memory while it is judged
 
 
 class Options(NamedTuple):

@@ -89,7 +89,7 @@ class RowWriter:
         self._out, self._fields = _Out(file), fields
         self._passed = [name for name in schema.names if name not in (*writers.KEPT, "paragraphs")]
         self._rest = pa.schema([schema.field(name) for name in self._passed])
-        there = [schema.field(name) for name in schema.names if name in (*self._passed, "text")]
+        there = [_text_field(schema.field(name)) for name in schema.names if name in (*self._passed, "text")]
         new = [field for field in typed(fields) if field.name != "text" or "text" not in schema.names]
         self._schema = pa.schema([*there, *new], schema.metadata)
         self._start()
@@ -217,6 +217,13 @@ class _Out:
         """Write the footer, if the file is to be whole."""
         if self._writer is not None and whole:
             self._writer.close()
+
+
+def _text_field(field: pa.Field) -> pa.Field:
+    """Return a column as it is; if it is `text` and of a type that takes none (all null, beside `paragraphs`), one that does."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    takes = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return field if takes or field.name != "text" else pa.field("text", pa.string())
 
 
 def _taken(data: pa.RecordBatch, indices: list[int]) -> pa.RecordBatch:
