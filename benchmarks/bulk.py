@@ -30,6 +30,7 @@ import trainer
 
 DRIVE = Path(__file__).parent / "bulk_parts" / "drive.py"
 VIEWS = (("real pages, whole", None), ("after resiliparse", "resiliparse"), ("after trafilatura", "trafilatura"))
+TIMES = 5  # real pages are filtered so often over, since they are few
 SLOW = 20  # times fewer articles for datatrove's filters
 
 
@@ -90,15 +91,17 @@ def main() -> None:
         large, small, slow = (bench.material(count, arguments.seed) for count in (arguments.articles, few, max(1, few // SLOW)))
         bench.show(bench.rows(large, small, slow), large)
         bench.show_shares(small)
-        bench.show_repeats("generated, sites mixed", small)
+        records = articles.generate(min(few, 5000), arguments.seed)
+        bench.show_repeats("generated, sites mixed", [record["text"].split("\n") for record in records])
         if not arguments.corpus.exists():
             print(f"no annotated pages at {arguments.corpus.name}: real pages are left out")
             return
         for name, view in VIEWS:
-            material = bench.real(articles.real(arguments.corpus, view), view)
+            pages = articles.real(arguments.corpus, view)
+            material = bench.real(pages, view)
             row = bench.row(f"ours, one process, {name}", material, bench.drive("ours"))
             print(f"{name}: {material.paragraph:.0f} bytes a paragraph, {row.a_core:.1f} MB/s a core")
-            bench.show_repeats(name, material)
+            bench.show_repeats(name, pages)
 
 
 class Bench:
@@ -121,11 +124,11 @@ class Bench:
         return Material.of(path)
 
     def real(self, pages: Sequence[Sequence[str]], view: str | None) -> Material:
-        """Return a file of real pages, which goes with the temporary folder."""
+        """Return a file of real pages, several times over, which goes with the temporary folder."""
         path = self.folder / f"{view}" / "articles.jsonl"
         path.parent.mkdir()
         lines = [json.dumps({"id": str(number), "text": "\n".join(page)}) for number, page in enumerate(pages)]
-        path.write_text("\n".join(lines), "utf-8")
+        path.write_text("\n".join(lines * TIMES), "utf-8")
         return Material.of(path)
 
     def drive(self, contestant: str) -> list[str]:
@@ -198,12 +201,11 @@ class Bench:
             shares = ", ".join(f"{stage} {share:.0%}" for stage, share in json.loads(said.splitlines()[-1]).items())
             print(f"{name}: {shares}")
 
-    def show_repeats(self, name: str, material: Material) -> None:
+    def show_repeats(self, name: str, pages: Sequence[Sequence[str]]) -> None:
         """Print what a cache of first-stage scores could bring."""
         model = trainer.load(self.model)
-        texts = [json.loads(line)["text"].split("\n") for line in material.path.open(encoding="utf-8")]
         for capacity in (10_000, 100_000):
-            found = repeats.measure(model, texts[:5000], capacity)
+            found = repeats.measure(model, pages, capacity)
             print(
                 f"{name}: a cache of {capacity:,} paragraphs has {found.paragraphs:.0%} of the paragraphs and "
                 f"{found.characters:.0%} of their characters; the filter would save {found.gain:+.1%} at most"
