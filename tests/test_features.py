@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from strategies import ODD_PIECES, texts
 
 from trainer import characters
+from trainer.characters import DIGIT, LETTER, LINK, LOWER, SEPARATOR, SPACE, STOP, UPPER, fold
 from trainer.features import CHUNK_CHARS, FAMILIES, MAX_CHARS, SHAPES, Batch, FeatureSettings, chunks, extract, normalise
 from trainer.text import TextStage, softmax
 
@@ -175,6 +177,26 @@ def test_shapes_lie_on_their_grid(text: str) -> None:
     assert (batch.shape * 64 == np.rint(batch.shape * 64)).all()
     assert (batch.shape >= 0).all()
     assert (batch.shape < 8).all()
+
+
+@given(st.lists(texts, min_size=1, max_size=5))
+def test_shapes_count_characters_one_by_one(paragraphs: list[str]) -> None:
+    normal = [normalise(text) for text in paragraphs]
+    shape = dict(zip(SHAPES, extract(normal, SETTINGS).shape, strict=True))
+    for number, text in enumerate(normal):
+        classes = fold(f"\n{text}\n").cls.tolist()[1:-1]
+        size = max(len(classes), 1)
+        letters = sum(classes.count(one) for one in (LOWER, UPPER, LETTER))
+        sentences = sum(one == STOP and after <= SPACE for one, after in pairwise([*classes, SEPARATOR]))
+        expected = {
+            "upper case": 4 * classes.count(UPPER) / max(letters, 1),
+            "digits": 8 * classes.count(DIGIT) / size,
+            "punctuation": 16 * (len(classes) - letters - classes.count(DIGIT) - classes.count(SPACE)) / size,
+            "links": 2 * np.log2(1 + classes.count(LINK)),
+            "sentences": 2 * np.log2(1 + sentences),
+        }
+        for name, value in expected.items():
+            assert shape[name][number] == min(np.rint(value * 64) / 64, 8 - 1 / 64), name
 
 
 @given(texts)

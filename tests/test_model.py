@@ -104,6 +104,18 @@ def test_predictions_are_probabilities_in_label_order(model: Classifier) -> None
         assert prediction.label == model.labels.names[prediction.probabilities.index(prediction.probability)]
 
 
+def test_the_likeliest_labels_are_those_of_the_predictions(model: Classifier) -> None:
+    result = model.filter([STORY, APPEAL, "", "Home"])
+    assert result.likeliest == [prediction.label for prediction in result.predictions]
+
+
+def test_the_record_lists_what_was_removed(greedy: Classifier) -> None:
+    result = greedy.filter([STORY, APPEAL, STORY, "Home", APPEAL], allow_empty=True)
+    assert len(result.removed) == 5
+    listed = [(*item.values(),) for item in result.to_record()["removed"]]
+    assert listed == [(*item[:5], round(item.probability, 6)) for item in result.removed]
+
+
 def test_an_appeal_in_a_story_is_removed(model: Classifier) -> None:
     story = [f"{STORY} The {word} remains open." for word in ("library", "school", "station", "market", "clinic", "harbour")]
     result = with_policy(model, thresholds=(2.0, 0.5, 0.5, 0.5)).filter([*story, APPEAL, *story])

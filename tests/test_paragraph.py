@@ -55,6 +55,13 @@ def test_spans_are_disjoint_ordered_and_within_the_text(text: str, wrap: str) ->
 
 
 @given(text=texts)
+def test_line_feeds_alone_split_as_other_line_ends_do(text: str) -> None:
+    for end in LINE_ENDS:
+        text = text.replace(end, "\n")
+    assert split(text, "never") == split(text.replace("\n", "\u2028"), "never")
+
+
+@given(text=texts)
 def test_a_paragraph_is_its_slice_of_the_text(text: str) -> None:
     assert all(text[p.start : p.end] == p.text for p in split(text, "never"))
 

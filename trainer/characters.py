@@ -101,10 +101,9 @@ def fold(text: str) -> Folded:
 
     Line feeds are separators and stay as they are. Format characters (zero width, bidi marks) are dropped.
     """
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.intp)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
     high = bool(codes.size) and codes.max() >= LIMIT
-    low = np.minimum(codes, LIMIT - 1) if high else codes
-    both = _TABLE.take(low)
+    both = _TABLE.take(codes, mode="clip")
     folded, cls = both & _CODE_MASK, (both >> _CLASS_SHIFT).astype(np.uint8)
     if high:
         at = np.flatnonzero(codes >= LIMIT)

@@ -226,10 +226,11 @@ def _shapes(
     """Measure each paragraph: [measures, n], from 0 to just below 8, on the grid of 1/64."""
     n = first.size
     size = last - first
-    row = np.repeat(np.arange(n) * CLASSES, np.diff(last, prepend=0))  # the gap before a paragraph counts as separators
-    count = (
-        np.bincount(row + cls[: last[-1]], minlength=n * CLASSES).reshape(n, CLASSES).T if n else np.zeros((CLASSES, 0), np.intp)
-    )
+    stretch = np.diff(last, prepend=0)  # the gap before a paragraph counts as separators
+    row = np.repeat(np.arange(n), stretch)
+    rare = np.flatnonzero(cls[: row.size] != LOWER)  # few, so lower case is what is left
+    count = np.bincount(row[rare] * CLASSES + cls[rare], minlength=n * CLASSES).reshape(n, CLASSES).T
+    count[LOWER] = stretch - count.sum(axis=0)
     words = np.diff(word_indptr)
     letters = count[LOWER] + count[UPPER] + count[LETTER]
     per_char, per_word = np.maximum(size, 1), np.maximum(words, 1)
@@ -239,8 +240,8 @@ def _shapes(
         return np.diff(running[word_indptr])
 
     def positions(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
-        """Count the flagged positions of each paragraph."""
-        return np.diff(np.searchsorted(np.flatnonzero(flags), np.append(0, last)))
+        """Count the flagged positions of each paragraph; the gaps have none."""
+        return np.bincount(row[np.flatnonzero(flags)], minlength=n)
 
     is_digit = cls == DIGIT
     is_letter = (cls >= LOWER) & (cls <= LETTER)
@@ -273,7 +274,11 @@ def _shapes(
             np.log2(1.0 + positions(is_digit[:-2] & (cls[1:-1] == COLON) & is_digit[2:])) * 2,
         ]
     )
-    return np.asarray(np.minimum(np.rint(values * 64) / 64, _LARGEST_SHAPE))
+    values *= 64
+    np.rint(values, out=values)
+    values /= 64
+    np.minimum(values, _LARGEST_SHAPE, out=values)
+    return values
 
 
 def _last_class(cls: NDArray[np.uint8], first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.uint8]:

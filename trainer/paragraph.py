@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
 
 from trainer.errors import InputError
@@ -87,22 +86,31 @@ def split(text: str, wrap: Wrap = "auto") -> list[Paragraph]:
         raise InputError(f"expected str, got {type(text).__name__}", hint="Decode bytes first, e.g. data.decode('utf-8').")
     if wrap not in WRAPS:
         raise InputError(f"wrap is {wrap!r}", hint=f"Use one of {', '.join(WRAPS)}.")
-    visible = _VISIBLE.search
-    if any(end in text for end in LINE_ENDS[1:]):
-        spans = [(match[0], *match.span()) for match in _LINE.finditer(text)]
-    else:  # several times quicker, and the rule rather than the exception
-        texts = text.split("\n")
-        ends = [end - 1 for end in accumulate(map(len, texts), lambda end, size: end + size + 1, initial=0)]
-        spans = [(line, end - len(line), end) for line, end in zip(texts, ends[1:], strict=True)]
-    lines = [Paragraph._make(span) for span in spans if "!" <= span[0][:1] <= "~" or visible(span[0])]
+    lines = _lines(text)
     if wrap == "never" or len(lines) < 2:
         return lines
     return _join_wrapped(text, lines, force=wrap == "always")
 
 
+def _lines(text: str) -> list[Paragraph]:
+    """Return the lines that show something."""
+    visible = _VISIBLE.search
+    if any(end in text for end in LINE_ENDS[1:]):
+        return [Paragraph(match[0], *match.span()) for match in _LINE.finditer(text) if visible(match[0])]
+    # With line feeds alone, which is the rule, it goes several times quicker.
+    lines, start, new = [], 0, tuple.__new__  # Paragraph() does the same more slowly
+    for line in text.split("\n"):
+        end = start + len(line)
+        if "!" <= line < "\x7f" or visible(line):  # mostly, the first character tells
+            lines.append(new(Paragraph, (line, start, end)))
+        start = end + 1
+    return lines
+
+
 def _join_wrapped(text: str, lines: list[Paragraph], *, force: bool) -> list[Paragraph]:
     """Join lines that a fixed column broke; lines are those that show something."""
-    adjacent = [_one_break(text[a.end : b.start]) for a, b in pairwise(lines)]
+    _, starts, ends = zip(*lines, strict=True)
+    adjacent = [start - end == 1 or text[end:start] == "\r\n" for end, start in zip(ends, starts[1:], strict=False)]
     joins = adjacent if force else _wrapped_joins(lines, adjacent)
     if not any(joins):
         return lines
@@ -118,10 +126,6 @@ def _join_wrapped(text: str, lines: list[Paragraph], *, force: bool) -> list[Par
     ]
 
 
-def _one_break(gap: str) -> bool:
-    return gap == "\r\n" or len(gap) == 1
-
-
 def _wrapped_joins(lines: list[Paragraph], adjacent: list[bool]) -> list[bool]:
     """For each line but the last: was it broken off from the next one by a fixed column?
 
@@ -129,7 +133,7 @@ def _wrapped_joins(lines: list[Paragraph], adjacent: list[bool]) -> list[bool]:
     themselves, leaving out the longest 5 % (a long URL does not fit any column).
     """
     none = [False] * len(adjacent)
-    lengths = sorted(len(line.text.rstrip()) for line, near in zip(lines, adjacent, strict=False) if near)
+    lengths = sorted([len(line.rstrip()) for (line, _, _), near in zip(lines, adjacent, strict=False) if near])
     if len(lengths) < _WRAP_MIN_LINES:
         return none
     column = lengths[max(0, int(len(lengths) * 0.95) - 1)]

@@ -28,10 +28,14 @@ class Tally:
         """Count an article."""
         counts = self._of(site or OTHER)
         counts["articles"] += 1
-        for paragraph, prediction, keep in zip(result.paragraphs, result.predictions, result.keep, strict=True):
-            cell = counts[_FATES[not keep]].setdefault(prediction.label, [0, 0])
+        kept, removed = (counts[fate] for fate in _FATES)
+        for (text, _, _), label, keep in zip(result.paragraphs, result.likeliest, result.keep, strict=True):
+            cells = kept if keep else removed
+            if label not in cells:
+                cells[label] = [0, 0]
+            cell = cells[label]
             cell[0] += 1
-            cell[1] += len(paragraph.text)
+            cell[1] += len(text)
         self.flags.update(result.flags)
         self._fold(2 * self.most)
 
