@@ -85,11 +85,11 @@ class Scan(NamedTuple):
         return np.diff(self.line_word)
 
     def places(self, cls: int) -> Index:
-        """Return where the bytes of a class from UPPER on stand."""
-        return np.asarray(self.special[self.special_cls == cls])
+        """Return where the bytes of a class stand."""
+        return np.flatnonzero(self.cls == cls)
 
     def of_line(self, values: NDArray[np.generic]) -> Index:
-        """Add up what is said of each line, by article."""
+        """Add up what is said of each line [..., lines], by article."""
         return sums(values, self.article_line)
 
     def of_word(self, flags: Flags) -> Index:
@@ -101,8 +101,8 @@ class Scan(NamedTuple):
         return counts(places, self.article_byte)
 
 
-def scan(articles: Sequence[Sequence[str]]) -> Scan:
-    """Scan the kept paragraphs of each article; those without a word are left out."""
+def scan(articles: Sequence[Sequence[str]], sizes: Index) -> Scan:
+    """Scan the kept paragraphs of each article, of `sizes` characters each; those without a word are left out."""
     lines = [line for article in articles for line in article]
     text = "\n".join(lines)
     if text.count("\n") >= max(len(lines), 1):
@@ -116,7 +116,6 @@ def scan(articles: Sequence[Sequence[str]]) -> Scan:
     start, end = border[0::2], border[1::2]
     line_end = np.flatnonzero(byte[_PAD - 1 : byte.size - _PAD + 1] == 10)[: len(lines) + 1] + _PAD - 1
     line_word = start.searchsorted(line_end)
-    sizes = np.fromiter(map(len, lines), np.intp, len(lines))
     first_line = np.cumsum([0, *map(len, articles)])
     article_byte = line_end[first_line]
     article_word = line_word[first_line]
@@ -150,17 +149,34 @@ def scan(articles: Sequence[Sequence[str]]) -> Scan:
 
 
 def sums(values: NDArray[np.generic], offsets: Index) -> Index:
-    """Add up the values of each stretch `values[offsets[i]:offsets[i + 1]]`; whole numbers only, which are exact."""
-    running = np.zeros(values.size + 1, np.int64)
-    np.cumsum(values, out=running[1:])
-    at = running[offsets]
-    return np.asarray(at[1:] - at[:-1])
+    """Add up the values of each stretch `values[..., offsets[i]:offsets[i + 1]]`; whole numbers only, which are exact."""
+    running = np.zeros((*values.shape[:-1], values.shape[-1] + 1), np.int64)
+    np.add.accumulate(values, axis=-1, dtype=np.int64, out=running[..., 1:])
+    at = running[..., offsets]
+    return np.asarray(at[..., 1:] - at[..., :-1])
 
 
 def counts(places: Index, offsets: Index) -> Index:
     """Count the places, in order, of each stretch from one offset to the next."""
     at = places.searchsorted(offsets)
     return np.asarray(at[1:] - at[:-1])
+
+
+def repeated(hashed: Hashes) -> tuple[Index, Flags]:
+    """Return where values stand that occur more than once, and whether each place is its value's first.
+
+    The places of one value stand together, in order. A value's upper bits are sorted together with its place, so values must
+    be `mixed`.
+    """
+    bits = np.uint64(hashed.size.bit_length())
+    low = (np.uint64(1) << bits) - np.uint64(1)
+    number = (hashed & ~low) | np.arange(hashed.size, dtype=np.uint64)
+    number.sort()
+    high = number >> bits
+    same = np.zeros(number.size + 1, np.bool_)
+    np.equal(high[1:], high[:-1], out=same[1:-1])
+    inside = np.flatnonzero(same[1:] | same[:-1])
+    return (number[inside] & low).view(np.intp), ~same[inside]
 
 
 def spread(starts: Index, ends: Index) -> tuple[Index, Index]:

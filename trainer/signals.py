@@ -42,6 +42,9 @@ from trainer.scan import (
     Hashes,
     Index,
     Scan,
+    counts,
+    mixed,
+    repeated,
     scan,
     spread,
     sums,
@@ -168,11 +171,13 @@ def _runs(results: Iterable[FilterResult]) -> Iterator[list[FilterResult]]:
 
 def _measure(results: Sequence[FilterResult]) -> Matrix:
     texts = [list(map(_TEXT, result.paragraphs)) for result in results]
-    text = scan([list(compress(line, result.keep)) for line, result in zip(texts, results, strict=True)])
+    sizes = np.fromiter(map(len, chain.from_iterable(texts)), np.intp)
+    keep = np.frombuffer(b"".join([bytes(result.keep) for result in results]), np.bool_)
+    text = scan([list(compress(line, result.keep)) for line, result in zip(texts, results, strict=True)], sizes[keep])
     count, meaning, ends = _class_counts(text), _meanings(text), _ends(text)
     visible = sums(text.end - text.start, text.article_word)  # bytes that are not white space
     parts = [
-        _extent(results, texts, text),
+        _extent(sizes, keep, np.cumsum([0, *map(len, texts)]), text),
         _words(text, count, meaning, visible),
         _lines(text, meaning, *ends),
         dict(zip((*(f"top_{n}_gram" for n in TOP), *(f"duplicate_{n}_grams" for n in DUPLICATE)), repetition(text), strict=True)),
@@ -185,20 +190,18 @@ def _measure(results: Sequence[FilterResult]) -> Matrix:
     return np.stack([found[name] for name in NAMES], axis=1).astype(np.float64)
 
 
-def _extent(results: Sequence[FilterResult], texts: Sequence[Sequence[str]], text: Scan) -> dict[str, NDArray[np.generic]]:
-    """Measure how much of each article stays, and in how long a stretch."""
-    sizes = np.fromiter(map(len, chain.from_iterable(texts)), np.intp)
-    keep = np.frombuffer(b"".join([bytes(result.keep) for result in results]), np.bool_)
-    offsets = np.cumsum([0, *map(len, texts)])
-    kept = sums(sizes * keep, offsets)
+def _extent(sizes: Index, keep: Flags, offsets: Index, text: Scan) -> dict[str, NDArray[np.generic]]:
+    """Measure how much of each article stays, and in how long a stretch, from its paragraphs' sizes."""
+    stays = sizes * keep
+    kept = sums(stays, offsets)
     border = np.ones(keep.size, np.bool_)
     border[1:] = keep[1:] != keep[:-1]
     border[offsets[:-1][offsets[:-1] < keep.size]] = True
     first = np.flatnonzero(border)
-    longest = np.zeros(len(results), np.int64)
+    longest = np.zeros(kept.size, np.int64)
     if first.size:
         article = offsets.searchsorted(first, side="right") - 1
-        np.maximum.at(longest, article, np.add.reduceat(sizes * keep, first))
+        np.maximum.at(longest, article, np.add.reduceat(stays, first))
     paragraphs = np.diff(text.article_line)
     return {
         "characters": kept,
@@ -300,7 +303,7 @@ def _lines(text: Scan, meaning: NDArray[np.uint16], last_class: NDArray[np.uint8
     words = text.line_words
     mentions, lorem = _phrases(text, meaning)
     by_c4 = marked & ~ellipsis & (words >= _LEAST_WORDS) & ~_overlong(text) & ~mentions
-    sentence = sums(ends, text.line_word)
+    sentence = counts(ends.nonzero()[0], text.line_word)
     again = _seen_before(text)
     curly = text.places(CURLY)
     end = np.flatnonzero(lines)
@@ -353,8 +356,9 @@ def _seen_before(text: Scan) -> Flags:
     first = text.line_word[:-1]
     line = np.add.reduceat(text.hash, first)
     line += text.hash[first] * np.uint64(3) + text.hash[text.line_word[1:] - 1] * np.uint64(5)
-    again = np.ones(line.size, np.bool_)
-    again[np.unique(line, return_index=True)[1]] = False
+    again = np.zeros(line.size, np.bool_)
+    index, is_first = repeated(mixed(line))
+    again[index[~is_first]] = True
     return again
 
 
@@ -378,9 +382,11 @@ def _prompts(results: Sequence[FilterResult], texts: Sequence[Sequence[str]]) ->
 def _characters(text: Scan, count: Index, visible: Index) -> dict[str, NDArray[np.generic]]:
     cls = text.cls
     words = np.maximum(np.diff(text.article_word), 1)
-    upper, digit, dot = (text.places(kind) for kind in (UPPER, DIGIT, DOT))
-    glued = text.of_place(upper[cls[upper - 1] == LOWER]) + text.of_place(dot[(cls[dot - 1] == LOWER) & (cls[dot + 1] == UPPER)])
-    glued_digits = text.of_place(digit[(cls[digit + 1] == UPPER) & (cls[digit + 2] == LOWER)])
+    upper, dot = cls[1:] == UPPER, text.places(DOT)
+    digit = np.flatnonzero(upper & (cls[:-1] == DIGIT))
+    glued = text.of_place(np.flatnonzero(upper & (cls[:-1] == LOWER)))
+    glued += text.of_place(dot[(cls[dot - 1] == LOWER) & (cls[dot + 1] == UPPER)])
+    glued_digits = text.of_place(digit[cls[digit + 2] == LOWER])
     others = count.sum(axis=1) + 2 * (count[:, OPEN] + count[:, CLOSE] + count[:, ELLIPSIS])
     lower = np.maximum(visible - others, 0)  # what is not special
     opened, closed, straight = count[:, OPEN], count[:, CLOSE], count[:, QUOTE]
@@ -418,7 +424,9 @@ def _sentences(text: Scan, last: NDArray[np.uint8], ends: Flags) -> dict[str, ND
     ends = ends.copy()
     ends[text.line_word[1:] - 1] = True
     final = np.flatnonzero(ends)
-    size = np.diff(final, prepend=-1)
+    size = final.copy()
+    size[0:1] += 1
+    size[1:] -= final[:-1]
     offsets = final.searchsorted(text.article_word)
     number = np.maximum(np.diff(offsets), 1)
     mean = sums(size, offsets) / number
@@ -446,7 +454,10 @@ def _title_overlap(text: Scan) -> NDArray[np.float64]:
     marked[slot[place]] = True
     like = marked[slot]
     like[place] = False
-    occurs = np.isin(text.hash[place], text.hash[np.flatnonzero(like)])
+    others = np.append(text.hash[like], np.uint64(0))
+    others.sort()
+    sought = text.hash[place]
+    occurs = others[np.minimum(others.searchsorted(sought), others.size - 1)] == sought
     out = np.zeros(lines.size)
     held = np.bincount(row, minlength=first.size)
     out[lines > 1] = np.bincount(row, occurs, first.size) / np.maximum(held, 1)
