@@ -20,12 +20,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 import trainer
 from trainer import quality_training as training
 from trainer import signals
 from trainer.artifact import CARD, METRICS
 from trainer.dataset import Dataset, load_labels
+from trainer.model import Classifier
 from trainer.quality_artifact import DEFAULT, load_quality, save_quality
 from trainer.quality_config import QualityConfig, load_quality_config
 from trainer.quality_evaluation import QualityReport, cross_validate
@@ -37,6 +39,7 @@ OUT = ROOT / "benchmarks" / "out" / "article-quality"
 NOTES = ROOT / "docs" / "quality-en.md"
 SEEDS = ROOT / "seeds"
 FEW, ROUNDS = 200, 15  # articles at a time, and how often, when costs are measured
+SINGLE = 20  # of the articles, every so many is measured by itself
 
 
 def main() -> int:
@@ -116,10 +119,10 @@ def seeds() -> None:
 
 
 def cost() -> None:
-    """Print what measuring signals costs beside filtering, on the articles of labels/.
+    """Print what measuring signals costs beside filtering, on the articles of labels/, in bulk and one by one.
 
-    A few articles are filtered, then measured, as on their way through a scraper; of several rounds the best counts for each few,
-    in processor time, so that what else the machine does counts little.
+    Some articles are filtered, then measured, as on their way through a scraper; of several rounds the best counts for each some,
+    in processor time, so that what else the machine does counts little. One thread: others that wait would count too.
     """
     model = trainer.load()
     articles = [
@@ -127,20 +130,27 @@ def cost() -> None:
         for name in ("authored.jsonl", "pages.jsonl")
         for line in (ROOT / "labels" / name).read_text("utf-8").splitlines()
     ]
-    filtered = measured = 0.0
-    for begin in range(0, len(articles), FEW):
-        some, rounds = articles[begin : begin + FEW], []
-        for _ in range(ROUNDS):
-            times = [time.process_time()]
-            results = list(model.filter_many(some))
-            times.append(time.process_time())
-            signals.measure(results)
-            times.append(time.process_time())
-            rounds.append((times[1] - times[0], times[2] - times[1]))
-        filtered += min(first for first, _ in rounds)
-        measured += min(second for _, second in rounds)
-    share = measured / filtered
-    print(f"signals: {measured:.3f} s for {len(articles):,} articles, {share:.1%} of the filter's {filtered:.3f} s")
+    bulk = [articles[begin : begin + FEW] for begin in range(0, len(articles), FEW)]
+    single = [[article] for article in articles[::SINGLE]]
+    with threadpool_limits(1):
+        for name, parts in (("in bulk", bulk), ("one by one", single)):
+            times = [min_times(model, some) for some in parts]
+            filtered, measured = (sum(column) for column in zip(*times, strict=True))
+            number = sum(map(len, parts))
+            share = measured / filtered
+            print(f"signals {name}: {measured:.3f} s for {number:,} articles, {share:.1%} of the filter's {filtered:.3f} s")
+
+
+def min_times(model: Classifier, articles: list[list[str]]) -> tuple[float, float]:
+    """Return the least processor time, in seconds, of filtering the articles and of measuring what comes out."""
+    rounds = []
+    for _ in range(ROUNDS):
+        begin = time.process_time()
+        results = list(model.filter_many(articles))
+        between = time.process_time()
+        signals.measure(results)
+        rounds.append((between - begin, time.process_time() - between))
+    return min(first for first, _ in rounds), min(second for _, second in rounds)
 
 
 if __name__ == "__main__":

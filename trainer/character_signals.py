@@ -55,21 +55,22 @@ def of_characters(text: Scan, count: Index, visible: Index) -> dict[str, NDArray
         "commas": count[:, COMMA] / words,
         "brackets": count[:, BRACKET] / words,
         "symbols": (count[:, SYMBOL] + count[:, CURLY]) / words,
-        "debris": text.of_place(_debris(text)) / words,
+        "debris": _debris(text) / words,
         "quotes": quotes / words,
         "quote_balance": 1 - (np.abs(opened - closed) + straight % 2) / np.maximum(quotes, 1),
     }
 
 
 def _debris(text: Scan) -> Index:
-    """Return where UTF-8 was read as Latin-1 or Windows-1252 once too often, and where characters were replaced."""
+    """Count where UTF-8 was read as Latin-1 or Windows-1252 once too often, and where characters were replaced."""
     byte = text.byte
     if text.lowered.isascii():
-        return text.special[:0]
+        return np.zeros(text.article_word.size - 1, np.intp)
     doubled = np.flatnonzero(byte == 0xC3)
     after, third = byte[doubled + 1], byte[doubled + 2]
     doubled = doubled[
         (((after == 0x83) | (after == 0x82)) & (third >= 0xC2)) | ((after == 0xA2) & ((third == 0xE2) | (third == 0xC2)))
     ]
     lost = np.flatnonzero(byte == 0xEF)
-    return np.sort(np.append(doubled, lost[(byte[lost + 1] == 0xBF) & (byte[lost + 2] == 0xBD)]))
+    lost = lost[(byte[lost + 1] == 0xBF) & (byte[lost + 2] == 0xBD)]
+    return text.of_place(doubled) + text.of_place(lost)

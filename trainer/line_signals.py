@@ -18,6 +18,7 @@ _C4_PHRASES, _LOREM = (b"javascript", *_POLICIES), b"lorem ipsum"
 def of_lines(
     text: Scan, meaning: NDArray[np.uint16], last_class: NDArray[np.uint8], ends: Flags
 ) -> dict[str, NDArray[np.generic]]:
+    """Measure the lines and how the last one ends: name → [articles]. `last_class` and `ends` as `endings` returns them."""
     lines = np.diff(text.article_line)
     per_line = np.maximum(lines, 1)
     last = text.line_word[1:] - 1

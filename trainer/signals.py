@@ -85,7 +85,6 @@ SIGNALS = {
 NAMES = tuple(SIGNALS)
 CHUNK_CHARS = 1 << 19  # of articles measured at once, so that the arrays stay in the processor's cache
 
-
 _TEXT = itemgetter(0)  # of a paragraph
 _PROMPTS = ("continue read", "read the ", "keep reading", "subscribe", "log in", "sign in", "full story", "full article")
 _PROMPT_CHARS = 120  # of each of the paragraphs looked at

@@ -64,6 +64,7 @@ def meanings(text: Scan) -> NDArray[np.uint16]:
 
 
 def of_words(text: Scan, count: Index, meaning: NDArray[np.uint16], visible: Index) -> dict[str, NDArray[np.generic]]:
+    """Measure the words: name → [articles]. `visible`: bytes that are not white space."""
     words = np.diff(text.article_word)
     per_word = np.maximum(words, 1)
     held = np.zeros(words.size, np.uint16)
@@ -121,6 +122,7 @@ def endings(text: Scan) -> tuple[NDArray[np.uint8], Flags]:
 
 
 def of_sentences(text: Scan, last: NDArray[np.uint8], ends: Flags) -> dict[str, NDArray[np.generic]]:
+    """Measure the sentences: name → [articles]. `last` and `ends` as `endings` returns them."""
     asks = text.of_word(ends & (last == STOP))
     ends = ends.copy()
     ends[text.line_word[1:] - 1] = True
