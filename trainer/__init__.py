@@ -16,14 +16,19 @@ A second model says whether what is left is a whole, readable piece of journalis
 What this package imports by itself is the standard library, NumPy and safetensors; everything else belongs to training.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from trainer.artifact import load
 from trainer.errors import ArtifactError, InputError, TrainerError
 from trainer.memory import SiteMemory
 from trainer.model import Classifier
 from trainer.paragraph import Article, Paragraph, split
-from trainer.quality import QualityModel, Verdict
-from trainer.quality_artifact import load_quality
 from trainer.result import FilterResult, Prediction, Removed
+
+if TYPE_CHECKING:
+    from trainer.quality import QualityModel, Verdict
+    from trainer.quality_artifact import load_quality
 
 __all__ = [
     "Article",
@@ -43,3 +48,11 @@ __all__ = [
     "split",
 ]
 __version__ = "0.1.0"
+_LATER = {"QualityModel": "trainer.quality", "Verdict": "trainer.quality", "load_quality": "trainer.quality_artifact"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what judges whole articles when it is first asked for: scrapers that do without start faster."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -36,6 +36,7 @@ into is it its just more most no not on one only or other out over said she shou
 they this those through under up very was were what when where which while who will would
 """.split()
 _SLOT_BITS = 12
+_NEXT = 0xD1342543DE82EF95
 _IS_READER, _IS_AUTHOR, _IS_OTHER, IS_HINT = 256, 512, 1024, 2048  # bits of a word's meaning; the lowest are of _GOPHER
 
 
@@ -43,15 +44,15 @@ def _stop_table() -> tuple[np.uint64, Hashes, NDArray[np.uint16]]:
     """Return a multiplier under which no two stop words share a slot, the word in each slot, and what it is, in bits."""
     words = (*_GOPHER, *_READER, *_AUTHOR, *_OTHERS, *_HINTS)
     keys = np.array([int.from_bytes(word.encode(), "little") for word in words], np.uint64)
-    multiplier = np.uint64(0x9E3779B97F4A7C15)
-    while np.unique(slots := (keys * multiplier) >> np.uint64(64 - _SLOT_BITS)).size < keys.size:
-        multiplier += np.uint64(2)
+    multiplier = 0x9E3779B97F4A7C15
+    while np.unique(slots := (keys * np.uint64(multiplier)) >> np.uint64(64 - _SLOT_BITS)).size < keys.size:
+        multiplier = (multiplier * _NEXT + 2) % (1 << 64)  # odd again, and far away: found within tens of steps
     key, meaning = np.zeros(1 << _SLOT_BITS, np.uint64), np.zeros(1 << _SLOT_BITS, np.uint16)
     key[slots] = keys
     kinds = ((_READER, _IS_READER), (_AUTHOR, _IS_AUTHOR), (_HINTS, IS_HINT), (words, _IS_OTHER))
     bits = {word: bit for some, bit in reversed(kinds) for word in some} | {word: 1 << k for k, word in enumerate(_GOPHER)}
     meaning[slots] = [bits[word] for word in words]
-    return multiplier, key, meaning
+    return np.uint64(multiplier), key, meaning
 
 
 _MULTIPLIER, _STOP_KEY, _STOP_MEANING = _stop_table()
