@@ -11,6 +11,8 @@ import psutil
 import pytest
 from bulk_runs import articles, finish, lines, outputs, run, start, wait_for
 
+from trainer.bulk import ray_engine
+
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'paragraph-trainer[ray]'")
 
 pytestmark = [

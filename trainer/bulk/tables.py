@@ -140,8 +140,8 @@ class RecordWriter:
 
     Args:
         file: to write to. schema: of the fields that are known; null where the type shows in the records. infer: whether there
-            are others, whose types show there too; these lie in a temporary file meanwhile. Where the values of a field have no type in common, it becomes a
-            text, of what is no text its JSON.
+            are others, whose types show there too; these lie in a temporary file meanwhile. Where the values of a field have no
+            type in common, it becomes a text, of what is no text its JSON.
     """
 
     def __init__(self, file: BinaryIO, schema: pa.Schema, *, infer: bool = False) -> None:
