@@ -232,6 +232,17 @@ def test_removed_paragraphs_go_to_files_of_their_own(items, wanted, folder, tmp_
     assert [record["text"] for record in kept] == [record["text"] for record in wanted]
 
 
+@pytest.mark.parametrize(("first", "kind"), [(7, pa.int64()), ("a", pa.string()), (None, pa.string())])
+def test_ids_of_removed_paragraphs_have_the_type_of_the_articles(items, folder, tmp_path, first, kind):
+    numbered = [{**item, "id": None if first is None else first * (i + 1)} for i, item in enumerate(items)]
+    pq.write_table(pa.Table.from_pylist(numbered), tmp_path / "in.parquet")
+    filtered([tmp_path / "in.parquet"], tmp_path / "out", folder, removed=True)
+    made = pq.read_table(tmp_path / "out" / "_removed" / "in.parquet")
+    assert made.schema.field("id").type == kind
+    assert set(made.column("id").to_pylist()) <= {item["id"] for item in numbered}
+    assert made.num_rows > 0
+
+
 def test_a_folder_is_read_at_any_depth_and_names_stay_apart(items, wanted, folder, tmp_path):
     for name in ("in/b/x.jsonl", "in/a.jsonl", "in/a.jsonl.gz", "in/_no.jsonl", "in/.no.jsonl", "in/no.csv", "other/a.jsonl"):
         path = tmp_path / name

@@ -11,6 +11,8 @@ import psutil
 import pytest
 from bulk_runs import articles, finish, lines, outputs, run, start, wait_for
 
+from trainer.bulk import ray_engine
+
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'paragraph-trainer[ray]'")
 
 pytestmark = [
@@ -113,6 +115,13 @@ def test_where_no_cluster_is_it_is_said(source, model_folder, tmp_path):
     assert code == 2
     assert "trainer: 127.0.0.1:1: no Ray cluster answers" in said
     assert said.count("\n") == 1
+
+
+def test_a_cluster_that_does_not_answer_may_want_a_token(monkeypatch):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    assert "RAY_AUTH_MODE=token" in str(ray_engine._unanswered("host:1", "refused"))
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    assert "RAY_AUTH_MODE" not in str(ray_engine._unanswered("host:1", "refused"))
 
 
 def test_an_address_needs_the_engine(source, model_folder, tmp_path):

@@ -22,6 +22,7 @@ _AHEAD = 2  # tasks given to Ray for each core, so that none waits for the next
 _LOOK_SECONDS = 1.0  # how often the cluster is asked for its size, which may change
 _CONNECT_SECONDS = 10.0
 _STORE_BYTES = 80 << 20  # of a Ray of one's own: reports are all that goes through it
+_AUTH = "RAY_AUTH_MODE"  # with an address Ray looks for a token only where this says so
 _SETTINGS = {  # of a Ray of one's own: it sends nothing anywhere, and says nothing of accelerators
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -129,6 +130,8 @@ def _check_answers(address: str) -> None:
 
 def _unanswered(address: str, reason: str) -> InputError:
     hint = "Start one: ray start --head; or leave --address out for a Ray on this machine alone."
+    if os.environ.get(_AUTH) is None:
+        hint += f" If it asks for a token, set {_AUTH}=token."
     return InputError(f"no Ray cluster answers ({reason})", where=address, hint=hint)
 
 

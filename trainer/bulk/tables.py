@@ -24,7 +24,7 @@ _REMOVED |= {"text": pa.string(), "label": pa.string(), "probability": pa.float6
 _FILTER = {"model": pa.string(), "model_digest": pa.string(), "kept": pa.int64(), "removed": pa.int64()}
 _FILTER |= {"removed_share": pa.float64(), "flags": pa.list_(pa.string())}
 _TYPES = {
-    "id": pa.string(),
+    "id": pa.null(),  # whatever type the records show
     "url": pa.string(),
     **_REMOVED,
     "removed": pa.list_(pa.struct(_REMOVED)),
@@ -139,14 +139,15 @@ class RecordWriter:
     """Writes dictionaries to a Parquet file; a context manager.
 
     Args:
-        file: to write to. schema: of the fields that are known. infer: whether there are others, whose types show in the
-            records; these lie in a temporary file meanwhile. Where the values of a field have no type in common, it becomes a
-            text, of what is no text its JSON.
+        file: to write to. schema: of the fields that are known; null where the type shows in the records. infer: whether there
+            are others, whose types show there too; these lie in a temporary file meanwhile. Where the values of a field have no
+            type in common, it becomes a text, of what is no text its JSON.
     """
 
     def __init__(self, file: BinaryIO, schema: pa.Schema, *, infer: bool = False) -> None:
-        self._file, self._infer = file, infer
-        self._known = {field.name: field.type for field in schema}
+        self._file = file
+        self._known = {field.name: field.type for field in schema if not pa.types.is_null(field.type)}
+        self._infer = infer or len(self._known) < len(schema)
         self._schema = pa.schema([]) if infer else schema
         self._spool, self._lines = storage.spool()
         self._sample: list[bytes] = []
@@ -189,6 +190,7 @@ class RecordWriter:
     def _copy(self) -> None:
         out = _Out(self._file)
         types = {field.name: pa.string() if _unwritable(field.type) else field.type for field in self._schema}
+        types |= {"id": pa.string()} if types.get("id") == pa.null() else {}
         schema = pa.schema((types | self._known).items())
         self._spool.flush()
         self._lines.seek(0)
