@@ -292,6 +292,12 @@ def test_the_output_folder_is_no_input_of_its_own_run(folder, tmp_path, monkeypa
     assert filtered([Path("../" + tmp_path.name)], Path("./out"), folder, restart=True).shards == 1
 
 
+def test_an_input_folder_cannot_be_the_output_folder(tmp_path):
+    put(tmp_path / "in" / "a.jsonl", b"")
+    with pytest.raises(InputError, match="is the output folder too"):
+        find([str(tmp_path / "in")], str(tmp_path / "in"))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

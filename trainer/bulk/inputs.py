@@ -53,6 +53,8 @@ def _sources(place: str, out: str) -> list[Source]:
     ]
     if sources:
         return sources
+    if base == out and found:
+        raise InputError("is the output folder too", where=place, hint="Choose another --out.")
     if _is_pattern(place):
         raise InputError(f"matches no files ending in {', '.join(FORMATS)}", where=place)
     if base != place:
