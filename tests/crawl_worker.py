@@ -94,7 +94,7 @@ ITEMS: dict[str, Any] = {
     "frozen": FrozenItem,
     "strict": StrictItem,
     "bare": BareItem,
-    "bad url": lambda text, url, **rest: {**rest, "url": "http://[", "text": text},
+    "bad url": lambda text, url, **rest: {**rest, "url": f"http://[{url}", "text": text},
     "no url": lambda text, url, **rest: {**rest, "text": text},
     "empty": lambda text, **rest: {**rest, "text": ""},
     "menu": lambda text, **rest: {**rest, "text": MENU},

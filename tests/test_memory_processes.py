@@ -59,10 +59,10 @@ def test_a_process_killed_while_writing_loses_its_last_batch_at_most(tmp_path: P
         process = start(path, f"run {kill}", 100_000, batch)
         assert process.stdout
         for _ in range(rng.randint(1, 15)):
-            process.stdout.readline()
+            last = process.stdout.readline()
         time.sleep(rng.random() / 50)
         process.send_signal(signal.SIGKILL)
-        observed = int((process.stdout.read().split() or ["0"])[-1])
+        observed = int((process.stdout.read().split() or [last])[-1])
         process.wait()
         process.stdout.close()
         assert process.returncode == -signal.SIGKILL
