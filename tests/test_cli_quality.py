@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import judged
+import numpy as np
 import pytest
 from commands import read, refuse, succeed
 from small import ROOT, write
@@ -52,6 +53,27 @@ def test_evaluate_writes_the_report(cli, tmp_path, model):
     assert json.loads(done.out)["task"] == "quality"
     done = succeed(cli("evaluate", labels, "--task", "quality", *judged.SET, "--model", model))
     assert "saved model model" in done.out
+
+
+def test_evaluate_writes_a_page_and_a_file_that_can_be_compared(cli, tmp_path, model):
+    labels = write(tmp_path / "labels.jsonl", judged.records())
+    page, file = tmp_path / "report.html", tmp_path / "report.json"
+    succeed(cli("evaluate", labels, "--task", "quality", *judged.SET, "--model", model, "--report", page, "--json", file))
+    shown = json.loads(page.read_text("utf-8").split('<script type="application/json" id="data">')[1].split("</script>")[0])
+    report = json.loads(file.read_text("utf-8"))
+    assert shown["names"] == {"unit": "article", "kept": "good", "rest": "poor"}
+    assert [label["name"] for label in shown["labels"]] == ["good", "poor"]
+    assert shown["confusion"]["items"] == report["confusion"]
+    assert np.sum([site["confusion"] for site in report["sites"]], axis=0).tolist() == report["confusion"]
+    compared = succeed(cli("compare", file, file)).out
+    assert "unclear" in compared
+    assert "better" not in compared
+    assert "worse" not in compared
+    refuse(
+        cli("evaluate", labels, "--task", "quality", "--report", page, "--curve", tmp_path / "c.json"),
+        "paragraphs alone",
+        "--curve",
+    )
 
 
 def test_filter_adds_the_verdict_to_records(cli, articles, tmp_path):
