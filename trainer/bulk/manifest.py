@@ -220,7 +220,7 @@ def _check_same(out: str, plan: Mapping[str, Any], settings: Mapping[str, Any], 
 
 
 def _shown(value: object) -> str:
-    return str(value)[:12] if isinstance(value, str) else str(value)
+    return "unset" if value is None else str(value)[:12]
 
 
 def _done(out: str, there: Mapping[str, storage.Stat]) -> Iterator[dict[str, Any]]:
