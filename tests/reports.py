@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,3 +40,10 @@ def evaluated(dataset: Dataset, *overrides: str, seed: int = 0, right: float = 0
     scored = score_articles(dataset, order, settings, probability, policy or Policy(thresholds))
     made = report(scored, settings, dataset, order, title="made up, site-grouped", thresholds=(thresholds,), notes=["a note"])
     return Evaluated(made, dataset, settings)
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """Return what a report page holds."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return dict(json.loads(found[1]))

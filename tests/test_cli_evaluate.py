@@ -4,6 +4,7 @@ import json
 
 import pytest
 from commands import refuse, spawn, succeed
+from reports import data_of
 from small import SET, records, write
 
 from trainer.learning_curve import FAST
@@ -69,10 +70,6 @@ def test_evaluate_refuses_a_report_it_cannot_write(cli, folder, label_path, tmp_
 # ── the report page
 
 
-def data_of(page):
-    return json.loads(page.read_text("utf-8").split('<script type="application/json" id="data">')[1].split("</script>")[0])
-
-
 def test_evaluate_writes_a_page_with_all_that_was_asked_for(cli, folder, tmp_path, monkeypatch):
     monkeypatch.setattr("trainer.learning_curve.FAST", (*FAST, "context.epochs=1"))
     labels = write(tmp_path / "labels.jsonl", records(36, 18))
@@ -93,7 +90,7 @@ def test_evaluate_writes_a_page_with_all_that_was_asked_for(cli, folder, tmp_pat
             *SET,
         )
     )
-    data, report = data_of(page), json.loads((tmp_path / "r.json").read_text("utf-8"))
+    data, report = data_of(page.read_text("utf-8")), json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert f"wrote {page}" in result.err
     assert f"{curve} is not there yet" in result.err
     assert data["report"]["overall"] == report["overall"]
@@ -105,13 +102,13 @@ def test_evaluate_writes_a_page_with_all_that_was_asked_for(cli, folder, tmp_pat
     assert sum(data["removal"]["total"]["items"]) == sum(report["support"])
     again = succeed(cli("evaluate", labels, "--model", folder, "--report", page, "--curve", curve, *SET))
     assert "not there yet" not in again.err
-    assert data_of(page)["curve"] == data["curve"]
+    assert data_of(page.read_text("utf-8"))["curve"] == data["curve"]
 
 
 def test_evaluate_makes_a_page_of_a_saved_model(cli, folder, label_path, tmp_path):
     page = tmp_path / "report.html"
     succeed(cli("evaluate", label_path, "--model", folder, "--report", page, *SET))
-    data = data_of(page)
+    data = data_of(page.read_text("utf-8"))
     assert data["report"]["title"] == "saved model tiny"
     assert data["leaky"] is data["curve"] is None
 

@@ -8,6 +8,7 @@ import judged
 import numpy as np
 import pytest
 from commands import read, refuse, succeed
+from reports import data_of
 from small import ROOT, write
 
 import trainer
@@ -59,7 +60,7 @@ def test_evaluate_writes_a_page_and_a_file_that_can_be_compared(cli, tmp_path, m
     labels = write(tmp_path / "labels.jsonl", judged.records())
     page, file = tmp_path / "report.html", tmp_path / "report.json"
     succeed(cli("evaluate", labels, "--task", "quality", *judged.SET, "--model", model, "--report", page, "--json", file))
-    shown = json.loads(page.read_text("utf-8").split('<script type="application/json" id="data">')[1].split("</script>")[0])
+    shown = data_of(page.read_text("utf-8"))
     report = json.loads(file.read_text("utf-8"))
     assert shown["names"] == {"unit": "article", "kept": "good", "rest": "poor"}
     assert [label["name"] for label in shown["labels"]] == ["good", "poor"]

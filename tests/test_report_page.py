@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 import pytest
-from reports import evaluated
+from reports import data_of, evaluated
 from sklearn.metrics import average_precision_score
 from small import article, config, load, records
 
@@ -44,10 +44,6 @@ def material(made):
 @pytest.fixture(scope="module")
 def data(made, material):
     return page_data(made.report, material)
-
-
-def data_of(text):
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
 
 
 # ── which paragraphs are which

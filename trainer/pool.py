@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 from datasketch import MinHash, MinHashLSH
@@ -23,7 +22,7 @@ from trainer.errors import InputError
 from trainer.files import STDIO
 from trainer.model import BATCH_CHARS, Classifier
 from trainer.paragraph import Article
-from trainer.records import Item, Record
+from trainer.records import Item, Record, host_of
 from trainer.text import Matrix
 
 PERMUTATIONS = 64  # of a sketch: the share of common paragraphs is known to about 0.06
@@ -187,10 +186,7 @@ def site_of(record: Record) -> str:
     """Return a record's site, else the host of its URL without "www."; "" where there is neither."""
     if isinstance(record.get("site"), str) and record["site"]:
         return str(record["site"])
-    try:
-        return (urlsplit(str(record.get("url") or "")).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
+    return host_of(str(record.get("url") or ""))
 
 
 def sketch_of(texts: Iterable[str]) -> MinHash:

@@ -19,7 +19,7 @@ from trainer.quality_config import QualityConfig
 from trainer.quality_evaluation import LABELS, QualityReport
 from trainer.quality_training import TrainedQuality
 from trainer.report import METRICS as NAMES
-from trainer.report import _figure as figure
+from trainer.report import figure
 from trainer.report import to_json as report_json
 from trainer.verdicts import GOOD, POOR
 

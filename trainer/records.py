@@ -51,11 +51,15 @@ class Item(NamedTuple):
         site = self.record.get("site")
         if isinstance(site, str) and site.strip():
             return site.strip()
-        try:
-            host = urlsplit(str(self.record.get("url") or "")).hostname
-        except ValueError:  # of a URL with a bad bracket
-            host = None
-        return host.removeprefix("www.") if host else self.host
+        return host_of(str(self.record.get("url") or "")) or self.host
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL without `www.`; "" where it has none."""
+    try:
+        return (urlsplit(url).hostname or "").removeprefix("www.")
+    except ValueError:  # of a URL with a bad bracket
+        return ""
 
 
 def read(paths: Iterable[Path], on_bad: Callable[[InputError], None] | None = None) -> Iterator[Item]:

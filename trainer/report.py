@@ -48,7 +48,7 @@ def show(report: Report, console: Console) -> None:
     console.print(Text.assemble((report.title, "bold"), f": {size}"))
     table = Table("label", *METRICS.values(), "support", title="per label, with 95 % intervals over sites", title_justify="left")
     for k, label in enumerate(report.labels):
-        table.add_row(escape(label), *(_figure(report.per_label[name][k]) for name in METRICS), f"{report.support[k]:,}")
+        table.add_row(escape(label), *(figure(report.per_label[name][k]) for name in METRICS), f"{report.support[k]:,}")
     for column in table.columns[1:]:
         column.justify = "right"
     console.print(table)
@@ -90,14 +90,15 @@ def markdown(report: Report) -> str:
     """Return the report's figures as Markdown tables."""
     lines = ["| label | " + " | ".join(METRICS.values()) + " | support |", "| --- |" + " ---: |" * (len(METRICS) + 1)]
     for k, label in enumerate(report.labels):
-        cells = [_figure(report.per_label[name][k]) for name in METRICS]
+        cells = [figure(report.per_label[name][k]) for name in METRICS]
         lines.append(f"| {label} | {' | '.join(cells)} | {report.support[k]:,} |")
     lines += ["", "| overall | value (95 % interval over sites) |", "| --- | ---: |"]
-    lines += [f"| {title} | {_figure(report.overall[name])} |" for name, title in OVERALL.items()]
+    lines += [f"| {title} | {figure(report.overall[name])} |" for name, title in OVERALL.items()]
     return "\n".join(lines)
 
 
-def _figure(interval: Interval) -> str:
+def figure(interval: Interval) -> str:
+    """Return a figure with its interval, for people."""
     value, low, high = interval
     return "–" if math.isnan(value) else f"{_number(value)} ({_number(low)}–{_number(high)})"
 

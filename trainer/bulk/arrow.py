@@ -14,9 +14,8 @@ import pyarrow as pa
 
 from trainer.bulk import storage
 from trainer.bulk.options import Options
-from trainer.bulk.shards import Entry, File, Read, Shard, Span, unchanged
-from trainer.bulk.tables import rows
-from trainer.errors import InputError
+from trainer.bulk.shards import Entry, File, Read, Shard, Span, runs_of, unchanged
+from trainer.bulk.tables import check_columns, rows
 
 _MAGIC = b"ARROW1"  # of the form with a footer
 _END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream
@@ -33,22 +32,13 @@ def spans(file: File, size: int) -> list[Span]:
     whole = [Span(0, _ALL, file.size)]
     try:
         with _opened(file.place) as (schema, batches):
-            if not {"text", "paragraphs"} & set(schema.names):
-                cause = f"has no column text or paragraphs, only {', '.join(schema.names)[:200]}"
-                raise InputError(cause, where=file.place, hint="Rename the column that holds the article.")
+            check_columns(schema.names, file.place)
             if storage.is_url(file.place) or file.size <= size:
                 return whole
             weights = [batch.nbytes for batch in batches]
     except (pa.ArrowException, OSError):  # reading it tells what is wrong
         return whole
-    found: list[Span] = []
-    start = weight = 0
-    for number, more in enumerate(weights):
-        if weight and weight + more > size:
-            found.append(Span(start, number, weight))
-            start, weight = number, 0
-        weight += more
-    return [*found, Span(start, len(weights), weight)]
+    return runs_of(weights, size)
 
 
 def read(shard: Shard, _: Options) -> Iterator[Read]:

@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 
 from trainer.bulk import storage
 from trainer.bulk.options import Options
-from trainer.bulk.shards import Entry, File, Read, Shard, Span, unchanged
-from trainer.bulk.tables import rows
-from trainer.errors import InputError
+from trainer.bulk.shards import Entry, File, Read, Shard, Span, runs_of, unchanged
+from trainer.bulk.tables import check_columns, rows
 
 _BATCH_ROWS, _BATCH_BYTES = 1000, 4 << 20  # that are decoded at once, whichever is less
 _ALL = -1  # row groups, of a file that tells its number of them only when it is read
@@ -34,17 +33,8 @@ def spans(file: File, size: int) -> list[Span]:
             weights = [sum(group.column(i).total_compressed_size for i in range(group.num_columns)) for group in groups]
     except (pa.ArrowException, OSError):  # reading it tells what is wrong
         return [Span(0, _ALL, file.size)]
-    if not {"text", "paragraphs"} & set(names):
-        cause = f"has no column text or paragraphs, only {', '.join(names)[:200]}"
-        raise InputError(cause, where=file.place, hint="Rename the column that holds the article.")
-    found: list[Span] = []
-    start = weight = 0
-    for number, more in enumerate(weights):
-        if weight and weight + more > size:
-            found.append(Span(start, number, weight))
-            start, weight = number, 0
-        weight += more
-    return [*found, Span(start, len(weights), weight)]
+    check_columns(names, file.place)
+    return runs_of(weights, size)
 
 
 def read(shard: Shard, _: Options) -> Iterator[Read]:

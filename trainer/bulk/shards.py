@@ -153,6 +153,18 @@ def _runs(sources: Sequence[Source], size: int) -> Iterator[list[Source]]:
         yield run
 
 
+def runs_of(weights: Sequence[int], size: int) -> list[Span]:
+    """Return runs of a file's parts that weigh up to `size` bytes together; a heavier part is alone."""
+    found: list[Span] = []
+    start = weight = 0
+    for number, more in enumerate(weights):
+        if weight and weight + more > size:
+            found.append(Span(start, number, weight))
+            start, weight = number, 0
+        weight += more
+    return [*found, Span(start, len(weights), weight)]
+
+
 def _stem(source: Source) -> str:
     return source.name[: -len(source.kind)]
 

@@ -32,6 +32,17 @@ _TYPES = {
 }
 
 
+def check_columns(names: Sequence[str], place: str) -> None:
+    """Refuse a table without articles.
+
+    Raises:
+        InputError: it has neither a column `text` nor `paragraphs`.
+    """
+    if not {"text", "paragraphs"} & set(names):
+        cause = f"has no column text or paragraphs, only {', '.join(names)[:200]}"
+        raise InputError(cause, where=place, hint="Rename the column that holds the article.")
+
+
 def typed(fields: Sequence[str]) -> pa.Schema:
     """Return the columns of fields that are written."""
     return pa.schema([(name, _TYPES[name]) for name in fields])

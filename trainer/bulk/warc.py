@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
 
 from trainer.bulk import extractors, storage
 from trainer.bulk.extractors import EXTRACTORS
@@ -19,6 +18,7 @@ from trainer.bulk.packing import unpacked
 from trainer.bulk.payloads import PayloadError, content_of, looks_like_page
 from trainer.bulk.shards import BadRecord, Entry, File, Read, Shard, Skipped, Span, unchanged
 from trainer.errors import InputError, TrainerError
+from trainer.records import host_of
 
 _PAGES = ("text/html", "application/xhtml+xml")
 _PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
@@ -141,15 +141,11 @@ def _text(content: bytes) -> str:
 def _origin(record: Any) -> dict[str, str]:
     """Return where a page is from: id, URL, date, site."""
     url = _bare(record.headers.get("WARC-Target-URI"))
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:  # of a URL with a bad bracket
-        host = ""
     found = {
         "id": _bare(record.headers.get("WARC-Record-ID")) or url,
         "url": url,
         "date": record.headers.get("WARC-Date"),
-        "site": host.removeprefix("www."),
+        "site": host_of(url),
         "language": record.headers.get("WARC-Identified-Content-Language"),
     }
     return {name: value for name, value in found.items() if value}

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trainer.cli.bulk_review import SAMPLE, look
-from trainer.cli.filter import WrapOption
-from trainer.cli.options import STDERR, Model, say
+from trainer.cli.options import STDERR, AllowEmpty, MaxRemovedShare, Model, WrapOption, Wrapped, say
 from trainer.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -87,18 +86,9 @@ def command(
     shard_size: Annotated[
         int, typer.Option("--shard-size", min=1, help="Cut larger files into parts of about this size.", metavar="BYTES")
     ] = 64 << 20,
-    wrap: Annotated[WrapOption, typer.Option("--wrap", help="Join the lines of hard-wrapped text.")] = WrapOption.auto,
-    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Let an article go whole.")] = False,
-    max_removed_share: Annotated[
-        float | None,
-        typer.Option(
-            "--max-removed-share",
-            min=0,
-            max=1,
-            help="Remove at most this share of an article's characters.",
-            show_default="the model's",
-        ),
-    ] = None,
+    wrap: Wrapped = WrapOption.auto,
+    allow_empty: AllowEmpty = False,
+    max_removed_share: MaxRemovedShare = None,
     html: Annotated[
         Path | None,
         typer.Option(

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from enum import StrEnum
 from itertools import tee
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ import typer
 from trainer import artifact, records
 from trainer.cli import quality as cli_quality
 from trainer.cli.filter_output import show_diff, show_reasons, show_verdict
-from trainer.cli.options import Force, Model, progress_bar, say, stdout_console
+from trainer.cli.options import AllowEmpty, Force, MaxRemovedShare, Model, WrapOption, Wrapped, progress_bar, say, stdout_console
 from trainer.errors import InputError
 from trainer.explain import Explanation, explain
 from trainer.files import STDIO
@@ -28,14 +27,6 @@ from trainer.queue_folder import QueueFolder, review
 from trainer.result import FilterResult
 
 NAME = "filter"
-
-
-class WrapOption(StrEnum):
-    """How to treat hard-wrapped text."""
-
-    auto = "auto"
-    never = "never"
-    always = "always"
 
 
 def command(
@@ -63,18 +54,9 @@ def command(
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show kept and removed paragraphs, in colour in a terminal.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Report bad records and go on.")] = False,
-    wrap: Annotated[WrapOption, typer.Option("--wrap", help="Join the lines of hard-wrapped text.")] = WrapOption.auto,
-    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Let an article go whole.")] = False,
-    max_removed_share: Annotated[
-        float | None,
-        typer.Option(
-            "--max-removed-share",
-            min=0,
-            max=1,
-            help="Remove at most this share of an article's characters.",
-            show_default="the model's",
-        ),
-    ] = None,
+    wrap: Wrapped = WrapOption.auto,
+    allow_empty: AllowEmpty = False,
+    max_removed_share: MaxRemovedShare = None,
     memory: Annotated[
         Path | None,
         typer.Option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,6 +52,28 @@ TokenFile = Annotated[
         "--token-file",
         help="File with the token, personal or legacy; without it the environment's LABEL_STUDIO_API_KEY.",
         metavar="FILE",
+    ),
+]
+
+
+class WrapOption(StrEnum):
+    """How to treat hard-wrapped text."""
+
+    auto = "auto"
+    never = "never"
+    always = "always"
+
+
+Wrapped = Annotated[WrapOption, typer.Option("--wrap", help="Join the lines of hard-wrapped text.")]
+AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Let an article go whole.")]
+MaxRemovedShare = Annotated[
+    float | None,
+    typer.Option(
+        "--max-removed-share",
+        min=0,
+        max=1,
+        help="Remove at most this share of an article's characters.",
+        show_default="the model's",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from trainer import records
 from trainer.errors import InputError
 from trainer.files import STDIO
 from trainer.paragraph import split
+from trainer.records import host_of
 from trainer.schema import LabelSet
 from trainer.studio import interface
 from trainer.verdicts import code_of
@@ -86,7 +86,7 @@ def _article(item: records.Item, labels: LabelSet, by_kind: Mapping[str, str], *
     )
     text_id = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
     identity = "" if item.where == str(STDIO) else _text(record.get("id"))
-    site = _text(record.get("site")) or _host(_text(record.get("url"))) or site.strip()
+    site = _text(record.get("site")) or host_of(_text(record.get("url"))) or site.strip()
     data: dict[str, Any] = {
         "id": identity or text_id,
         "site": site,
@@ -146,10 +146,3 @@ def _check_storable(data: Mapping[str, Any], where: str) -> None:
 def _text(value: object) -> str:
     """Return a field as text; numbers are written out, what is neither counts as missing."""
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
-def _host(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
