@@ -62,12 +62,13 @@ def test_evaluate_writes_a_page_and_a_file_that_can_be_compared(cli, tmp_path, m
     succeed(cli("evaluate", labels, "--task", "quality", *judged.SET, "--model", model, "--report", page, "--json", file))
     shown = data_of(page.read_text("utf-8"))
     report = json.loads(file.read_text("utf-8"))
-    assert shown["names"] == {"unit": "article", "kept": "good", "rest": "poor"}
+    assert shown["names"] == {"unit": "article", "kept": "good", "rest": "poor", "any": True}
     assert [label["name"] for label in shown["labels"]] == ["good", "poor"]
     assert shown["confusion"]["items"] == report["confusion"]
     assert np.sum([site["confusion"] for site in report["sites"]], axis=0).tolist() == report["confusion"]
     compared = succeed(cli("compare", file, file)).out
     assert "unclear" in compared
+    assert "news" not in compared
     assert "better" not in compared
     assert "worse" not in compared
     refuse(

@@ -5,14 +5,16 @@ TRAINER_REPORT_SCREENSHOT=FILE writes a picture of the page; of TRAINER_REPORT_P
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
+import judged
 import numpy as np
 import pytest
 from reports import evaluated
-from small import load, records
+from small import load, records, write
 
 from trainer.comparison import comparable, compare, load_run
 from trainer.report import to_json, to_text
@@ -302,4 +304,34 @@ def test_a_picture_of_the_page_shows_its_weak_points(open_page, file, tmp_path):
     shown.locator("#weakest-list li").first.wait_for()
     shown.screenshot(path=picture)
     assert Path(picture).stat().st_size > 20_000
+    assert troubles == []
+
+
+# ── articles in place of paragraphs
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_on_article_quality_speaks_of_articles_and_opens_them(open_page, tmp_path, scheme):
+    from trainer.cli.quality import evaluate
+
+    labels = write(tmp_path / "labels.jsonl", judged.records())
+    file, figures = tmp_path / "quality.html", tmp_path / "quality.json"
+    evaluate([labels], overrides=judged.SETTINGS, report_file=file, json_file=figures, jobs=1)
+    report = json.loads(figures.read_text("utf-8"))
+    shown, troubles = open_page(file, color_scheme=scheme)
+    assert shown.locator("#headline .value").first.inner_text() == f"{report['overall']['macro_f1'][0]:.3f}"
+    taken = report["confusion"][1][1]
+    shown.locator("[data-cell=poor-poor]").click()
+    dialog = shown.get_by_role("dialog")
+    assert f"{taken} article" in dialog.inner_text()
+    assert dialog.locator(".passage.current").count() == taken > 0
+    shown.keyboard.press("Escape")
+    before = cells(shown, "#removal-figures table >> nth=0")
+    shown.locator("#threshold").press("Home")
+    assert cells(shown, "#removal-figures table >> nth=0") != before
+    said = shown.locator("main").inner_text()
+    assert "paragraph" not in said
+    assert "news" not in said.lower()
+    assert np.min(shown.evaluate(CONTRASTS)) >= 4.5
+    assert shown.evaluate(NAMELESS) == []
     assert troubles == []

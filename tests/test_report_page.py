@@ -284,7 +284,7 @@ def test_whole_articles_have_a_page_too():
         rest="poor",
     )
     data = data_of(page("Articles", page_data(made, material)))
-    assert data["names"] == {"unit": "article", "kept": "good", "rest": "poor"}
+    assert data["names"] == {"unit": "article", "kept": "good", "rest": "poor", "any": False}
     assert [row["name"] for row in data["groups"][0]["rows"]] in (["listing", "truncated"], ["truncated", "listing"])
     assert all(len(text) <= 600 for text in data["examples"]["texts"]["text"])
     assert len(data["examples"]["texts"]["text"]) == len(data["examples"]["items"])  # no neighbours

@@ -38,11 +38,12 @@ def of_characters(text: Scan, count: Index, visible: Index) -> dict[str, NDArray
     """Measure glued words, letters, digits and marks: name → [articles]. `visible`: bytes that are not white space."""
     cls = text.cls
     words = np.maximum(np.diff(text.article_word), 1)
-    upper, dot = cls[1:] == UPPER, text.places(DOT)
-    digit = np.flatnonzero(upper & (cls[:-1] == DIGIT))
-    glued = text.of_place(np.flatnonzero(upper & (cls[:-1] == LOWER)))
+    upper, dot = text.places(UPPER), text.places(DOT)
+    before = cls[upper - 1]
+    glued = text.of_place(upper[before == LOWER])
     glued += text.of_place(dot[(cls[dot - 1] == LOWER) & (cls[dot + 1] == UPPER)])
-    glued_digits = text.of_place(digit[cls[digit + 2] == LOWER])
+    after_digit = upper[before == DIGIT]
+    glued_digits = text.of_place(after_digit[cls[after_digit + 1] == LOWER])
     others = count.sum(axis=1) + 2 * (count[:, OPEN] + count[:, CLOSE] + count[:, ELLIPSIS])
     lower = np.maximum(visible - others, 0)  # what is not special
     opened, closed, straight = count[:, OPEN], count[:, CLOSE], count[:, QUOTE]
@@ -63,14 +64,12 @@ def of_characters(text: Scan, count: Index, visible: Index) -> dict[str, NDArray
 
 def _debris(text: Scan) -> Index:
     """Count where UTF-8 was read as Latin-1 or Windows-1252 once too often, and where characters were replaced."""
-    byte = text.byte
-    if text.lowered.isascii():
-        return np.zeros(text.article_word.size - 1, np.intp)
-    doubled = np.flatnonzero(byte == 0xC3)
+    byte, lead = text.byte, text.byte[text.wide]
+    doubled = text.wide[lead == 0xC3]
     after, third = byte[doubled + 1], byte[doubled + 2]
     doubled = doubled[
         (((after == 0x83) | (after == 0x82)) & (third >= 0xC2)) | ((after == 0xA2) & ((third == 0xE2) | (third == 0xC2)))
     ]
-    lost = np.flatnonzero(byte == 0xEF)
+    lost = text.wide[lead == 0xEF]
     lost = lost[(byte[lost + 1] == 0xBF) & (byte[lost + 2] == 0xBD)]
     return text.of_place(doubled) + text.of_place(lost)

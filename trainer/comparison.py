@@ -28,12 +28,14 @@ _HINT = "Make it with trainer evaluate --json FILE."
 class Run(NamedTuple):
     """An evaluation as read from its file.
 
-    `sites`: names in the order of `sums` and of `digests`, which are of the texts and true labels. `drawn`: [resamples, labels]
-    average precision in each draw of sites with `seed`. `settings`: those that are not the defaults.
+    `figures`: names of the overall ones it reports. `sites`: names in the order of `sums` and of `digests`, which are of the
+    texts and true labels. `drawn`: [resamples, labels] average precision in each draw of sites with `seed`. `settings`: those
+    that are not the defaults.
     """
 
     name: str
     title: str
+    figures: tuple[str, ...]
     labels: tuple[str, ...]
     kept: tuple[str, ...]
     sites: tuple[str, ...]
@@ -66,15 +68,15 @@ class Comparison:
     """What two runs differ in.
 
     Attributes:
-        names, titles: of the runs. sites: how many were compared. paragraphs: labelled, on these. labels: in column order.
-        differences: overall figures first. confusion: of both, [run][true][predicted]. by_site: {"site", "items", "errors": of
-        both}, those that differ most first. notes: one line each.
+        names, titles: of the runs. sites: how many were compared. items: labelled paragraphs, or judged articles, on these.
+        labels: in column order. differences: overall figures first. confusion: of both, [run][true][predicted]. by_site:
+        {"site", "items", "errors": of both}, those that differ most first. notes: one line each.
     """
 
     names: tuple[str, str]
     titles: tuple[str, str]
     sites: int
-    paragraphs: int
+    items: int
     labels: tuple[str, ...]
     differences: tuple[Difference, ...]
     confusion: tuple[list[list[int]], list[list[int]]]
@@ -147,6 +149,7 @@ def _run(fields: dict[str, Any], name: str) -> Run:
     return Run(
         name,
         str(fields["title"]),
+        tuple(map(str, fields["overall"])),
         tuple(map(str, fields["labels"])),
         tuple(map(str, fields["kept"])),
         tuple(str(site["site"]) for site in sites),
@@ -188,9 +191,9 @@ def compare(first: Run, second: Run, *, resamples: int = _RESAMPLES, seed: int =
         names=(first.name, second.name),
         titles=(first.title, second.title),
         sites=len(names),
-        paragraphs=int(sums[0].confusion.sum()),
+        items=int(sums[0].confusion.sum()),
         labels=first.labels,
-        differences=tuple(_differences(first.labels, measured, (first.drawn, second.drawn) if by_draw else None)),
+        differences=tuple(_differences(first, measured, (first.drawn, second.drawn) if by_draw else None)),
         confusion=(confusion[0], confusion[1]),
         by_site=_by_site(names, sums),
         notes=tuple(_notes(first, second, len(names), by_draw=by_draw)),
@@ -208,18 +211,18 @@ def _comparable_draws(first: Run, second: Run) -> bool:
     return same and first.drawn.shape == second.drawn.shape
 
 
-def _differences(labels: Sequence[str], measured: Sequence[Measures], drawn: tuple[Matrix, Matrix] | None) -> list[Difference]:
+def _differences(run: Run, measured: Sequence[Measures], drawn: tuple[Matrix, Matrix] | None) -> list[Difference]:
     first, second = measured
     found = [
         _difference(name, None, title, first.overall[name], second.overall[name])
         for name, title in OVERALL.items()
-        if name in first.overall
+        if name in run.figures and name in first.overall
     ]
     for name, title in METRICS.items():
         if name == "average_precision" and drawn is None:
             continue
         one, other = drawn if name == "average_precision" and drawn else (first.per_label[name], second.per_label[name])
-        found += [_difference(name, label, f"{label}, {title}", one[:, k], other[:, k]) for k, label in enumerate(labels)]
+        found += [_difference(name, label, f"{label}, {title}", one[:, k], other[:, k]) for k, label in enumerate(run.labels)]
     return found
 
 

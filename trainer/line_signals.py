@@ -89,7 +89,9 @@ def _seen_before(text: Scan) -> Flags:
     if not text.line_chars.size:
         return np.zeros(0, np.bool_)
     first = text.line_word[:-1]
-    line = np.add.reduceat(text.hash, first)
+    running = np.zeros(text.hash.size + 1, np.uint64)
+    np.cumsum(text.hash, out=running[1:])
+    line = np.diff(running[text.line_word])
     line += text.hash[first] * np.uint64(3) + text.hash[text.line_word[1:] - 1] * np.uint64(5)
     again = np.zeros(line.size, np.bool_)
     index, is_first = repeated(mixed(line))

@@ -176,6 +176,8 @@ class Classifier:
                 model=self.name,
                 model_digest=self.digest,
                 repeated=recalled.repeated[begin:end].tolist() if recalled else None,
+                texts=texts[number],
+                sizes=chars[begin:end],
             )
             begin = end
 

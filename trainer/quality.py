@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
-from itertools import chain
+from itertools import chain, compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from trainer.signals import NAMES, measure
 from trainer.text import Matrix, TextStage, softmax
 from trainer.verdicts import GOOD, POOR, REASONS
 
-BATCH_CHARS = 1 << 18  # of articles judged at once by judge_many
+BATCH_CHARS = 1 << 19  # of articles judged at once by judge_many
 _COUNTS = frozenset(
     "characters paragraphs paragraph_characters words word_length gopher_stop_words curly_brackets c4_sentences sentence_words "
     "sentence_spread longest_sentence".split()
@@ -182,7 +182,7 @@ def standardised(scaled: Matrix, centre: Matrix, spread: Matrix) -> Matrix:
 
 def kept_texts(results: Sequence[FilterResult]) -> tuple[list[str], NDArray[np.intp]]:
     """Return the kept paragraphs of all articles, and how many each has."""
-    texts = [[paragraph.text for paragraph in result.kept] for result in results]
+    texts = [list(compress(result.texts, result.keep)) for result in results]
     return list(chain.from_iterable(texts)), np.fromiter(map(len, texts), np.intp, len(texts))
 
 
@@ -195,7 +195,7 @@ def _profile(results: Sequence[FilterResult]) -> Matrix:
     """Return how labels are spread over whole articles: mean probabilities by character and by paragraph, [n, 2 * labels]."""
     out = []
     for result in results:
-        size = np.fromiter((len(paragraph.text) for paragraph in result.paragraphs), np.float64, len(result.paragraphs))
+        size = result.sizes.astype(np.float64)
         by_character = (result.probability * size).sum(axis=1) / max(size.sum(), 1)
         out.append(np.concatenate([by_character, result.probability.sum(axis=1) / max(size.size, 1)]))
     return np.array(out)

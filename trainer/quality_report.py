@@ -65,7 +65,9 @@ def page(report: QualityReport, leaky: QualityReport | None, dataset: Dataset, c
 
     material = of_report(report.verdict, as_items(dataset), item_config(config))
     groups = {"reason": [article.quality_reason or "" for article in dataset.articles], "length": material.groups["length"]}
-    material = replace(material, unit="article", kept=GOOD, rest=POOR, limit=None, groups=groups)
+    material = replace(
+        material, unit="article", kept=GOOD, rest=POOR, limit=None, groups=groups, any_label=True, odds=(-4.6, 4.6)
+    )
     data = page_data(report.verdict, material, leaky=leaky.verdict if leaky else None)
     return html("How well poor articles are told from good ones", data)
 

@@ -6,6 +6,9 @@ from functools import cached_property
 from itertools import compress
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trainer.paragraph import Paragraph
 from trainer.text import Matrix
 
@@ -49,6 +52,9 @@ class FilterResult:
         gone, so nothing went); with a site memory also `unseen` (a removal was taken back since the site has never shown the
         paragraph elsewhere) and `drift` (the site's removal share has changed, see `drift.Drift`). site: as given. model,
         model_digest: what judged it. repeated: with a site memory, whether the site repeats it, one `bool` each.
+
+    Args:
+        texts, sizes: what the properties of these names return, where it is known already.
     """
 
     def __init__(
@@ -63,10 +69,26 @@ class FilterResult:
         model: str,
         model_digest: str,
         repeated: list[bool] | None = None,
+        texts: list[str] | None = None,
+        sizes: NDArray[np.intp] | None = None,
     ) -> None:
         self.paragraphs, self.keep, self.flags, self.repeated = paragraphs, keep, flags, repeated
         self.site, self.model, self.model_digest = site, model, model_digest
         self._probability, self._labels = probability, labels
+        if texts is not None:
+            self.texts = texts
+        if sizes is not None:
+            self.sizes = sizes
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The text of each paragraph."""
+        return [text for text, _, _ in self.paragraphs]
+
+    @cached_property
+    def sizes(self) -> NDArray[np.intp]:
+        """Characters of each paragraph."""
+        return np.fromiter(map(len, self.texts), np.intp, len(self.texts))
 
     @cached_property
     def predictions(self) -> list[Prediction]:
@@ -92,7 +114,7 @@ class FilterResult:
     @cached_property
     def text(self) -> str:
         """The kept paragraphs joined by one newline."""
-        return "\n".join([text for text, _, _ in self.kept])
+        return "\n".join(compress(self.texts, self.keep))
 
     @cached_property
     def kept(self) -> list[Paragraph]:
@@ -130,7 +152,7 @@ class FilterResult:
     @property
     def removed_share(self) -> float:
         """Share of the paragraphs' characters that go, 0 to 1."""
-        total = sum([len(text) for text, _, _ in self.paragraphs])
+        total = sum(map(len, self.texts))
         return sum([len(text) for _, _, _, text, _, _ in self._removals]) / total if total else 0.0
 
     def to_record(self, record: dict[str, Any] | None = None, *, paragraphs: bool = False) -> dict[str, Any]:

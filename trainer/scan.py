@@ -24,8 +24,8 @@ _P1, _P2, _P3, _P4 = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4E
 _SHIFT = np.uint64(31)
 
 
-def _tables() -> tuple[bytes, NDArray[np.uint8], bytes]:
-    """Return the class of each byte, that of the third byte of a character from U+2000 on, and each byte in lower case."""
+def _tables() -> tuple[bytes, NDArray[np.uint8]]:
+    """Return the class of each byte, and that of the third byte of a character from U+2000 on."""
     classes = bytearray([SYMBOL] * 128 + [LETTER] * 128)
     for characters, cls in (
         ("\t\n\v\f\r \x1c\x1d\x1e\x1f\0", WHITE),
@@ -40,10 +40,10 @@ def _tables() -> tuple[bytes, NDArray[np.uint8], bytes]:
     wide = np.full(256, LETTER, np.uint8)
     for byte, cls in _WIDE.items():
         wide[byte] = cls
-    return bytes(classes), wide, bytes(range(256)).lower()
+    return bytes(classes), wide
 
 
-_CLASS, _WIDE_CLASS, _LOWER = _tables()
+_CLASS, _WIDE_CLASS = _tables()
 
 
 class Scan(NamedTuple):
@@ -57,7 +57,7 @@ class Scan(NamedTuple):
         start, end [words]: where each word stands. core_start, core_end: the same without the punctuation around it.
         hash [words]: of the core in lower case, other in each article; a core of over 16 bytes counts as its ends and length.
         head [words]: the core's first eight bytes.
-        special [k]: places of class UPPER and on, special_cls [k] their classes.
+        special [k]: places of class UPPER and on, special_cls [k] their classes. wide: places of bytes beyond ASCII.
         line_word [lines + 1], line_chars [lines]: its first word; its characters. article_line, article_word, article_byte
         [n + 1]: the article's first line, word, byte.
     """
@@ -73,6 +73,7 @@ class Scan(NamedTuple):
     head: Hashes
     special: Index
     special_cls: NDArray[np.uint8]
+    wide: Index
     line_word: Index
     line_chars: Index
     article_line: Index
@@ -85,8 +86,8 @@ class Scan(NamedTuple):
         return np.diff(self.line_word)
 
     def places(self, cls: int) -> Index:
-        """Return where the bytes of a class stand."""
-        return np.flatnonzero(self.cls == cls)
+        """Return where the bytes of a class stand, of UPPER or a later one."""
+        return np.asarray(self.special[self.special_cls == cls])
 
     def of_line(self, values: NDArray[np.generic]) -> Index:
         """Add up what is said of each line [..., lines], by article."""
@@ -101,22 +102,24 @@ class Scan(NamedTuple):
         return counts(places, self.article_byte)
 
 
-def scan(articles: Sequence[Sequence[str]], sizes: Index) -> Scan:
-    """Scan the kept paragraphs of each article, of `sizes` characters each; those without a word are left out."""
-    lines = [line for article in articles for line in article]
-    text = "\n".join(lines)
-    if text.count("\n") >= max(len(lines), 1):
-        lines = [line.replace("\n", " ") for line in lines]
-        text = "\n".join(lines)
-    data = b"\n" * _PAD + text.encode("utf-8", "surrogatepass") + b"\n" * _PAD
+def scan(lines: Sequence[str], sizes: Index, first_line: Index) -> Scan:
+    """Scan kept paragraphs; those without a word are left out.
+
+    Args:
+        lines: of all articles, of `sizes` characters each. first_line [articles + 1]: each article's first line, and the end.
+    """
+    data = b"\n" * _PAD + "\n".join(lines).encode("utf-8", "surrogatepass") + b"\n" * _PAD
     byte = np.frombuffer(data, np.uint8)
-    cls = _classes(data, byte)
+    line_end = np.flatnonzero(byte == 10)[_PAD - 1 : 1 - _PAD]
+    if line_end.size > max(len(lines), 1) + 1:
+        return scan([line.replace("\n", " ") for line in lines], sizes, first_line)
+    line_end = line_end[: len(lines) + 1]
+    wide = np.flatnonzero(byte >= 0x80) if not data.isascii() else line_end[:0]
+    cls = _classes(data, byte, wide)
     white = cls == WHITE
     border = np.flatnonzero(white[1:] != white[:-1]) + 1
-    start, end = border[0::2], border[1::2]
-    line_end = np.flatnonzero(byte[_PAD - 1 : byte.size - _PAD + 1] == 10)[: len(lines) + 1] + _PAD - 1
+    start, end = border.reshape(-1, 2).T.copy()
     line_word = start.searchsorted(line_end)
-    first_line = np.cumsum([0, *map(len, articles)])
     article_byte = line_end[first_line]
     article_word = line_word[first_line]
     full = np.flatnonzero(line_word[1:] > line_word[:-1])
@@ -124,8 +127,8 @@ def scan(articles: Sequence[Sequence[str]], sizes: Index) -> Scan:
         first_line = np.searchsorted(full, first_line)
         line_word, sizes = np.append(line_word[full], line_word[-1]), sizes[full]
     core_start, core_end = _cores(cls, start, end)
-    lowered = data.translate(_LOWER)
-    article = np.repeat(np.arange(1, len(articles) + 1, dtype=np.uint64) << np.uint64(20), np.diff(article_word))
+    lowered = data.lower()
+    article = np.repeat(np.arange(1, first_line.size, dtype=np.uint64) << np.uint64(20), np.diff(article_word))
     hashed, head = _hashes(lowered, core_start, core_end, article)
     special = np.flatnonzero(cls >= UPPER)
     return Scan(
@@ -140,6 +143,7 @@ def scan(articles: Sequence[Sequence[str]], sizes: Index) -> Scan:
         head,
         special,
         cls[special],
+        wide,
         line_word,
         sizes,
         first_line,
@@ -187,17 +191,18 @@ def spread(starts: Index, ends: Index) -> tuple[Index, Index]:
     return np.arange(row.size) - first[row] + starts[row], row
 
 
-def _classes(data: bytes, byte: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _classes(data: bytes, byte: NDArray[np.uint8], wide: Index) -> NDArray[np.uint8]:
     cls = np.frombuffer(data.translate(_CLASS), np.uint8)
-    if data.isascii():
+    if not wide.size:
         return cls
     cls = cls.copy()
-    at = np.flatnonzero(byte == 0xE2)  # U+2000 to U+2FFF
+    lead = byte[wide]
+    at = wide[lead == 0xE2]  # U+2000 to U+2FFF
     at = at[byte[at + 1] == 0x80]
     found = _WIDE_CLASS[byte[at + 2]]
     for offset in range(3):
         cls[at + offset] = found
-    at = np.flatnonzero(byte == 0xC2)
+    at = wide[lead == 0xC2]
     at = at[byte[at + 1] == 0xA0]  # no-break space
     cls[at] = cls[at + 1] = WHITE
     return cls
@@ -206,13 +211,13 @@ def _classes(data: bytes, byte: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _cores(cls: NDArray[np.uint8], start: Index, end: Index) -> tuple[Index, Index]:
     """Return where words stand without punctuation around them; a word of punctuation alone keeps a part of it."""
     core_start, core_end = start, end
-    marked = np.flatnonzero(cls[start] > DIGIT)
+    marked = np.flatnonzero(cls.take(start) > DIGIT)
     if marked.size:
         core_start = start.copy()
         for _ in range(4):
             marked = marked[(cls[core_start[marked]] > DIGIT) & (core_start[marked] < end[marked] - 1)]
             core_start[marked] += 1
-    marked = np.flatnonzero(cls[end - 1] > DIGIT)
+    marked = np.flatnonzero(cls.take(end - 1) > DIGIT)
     if marked.size:
         core_end = end.copy()
         for _ in range(6):
@@ -225,12 +230,12 @@ def _hashes(lowered: bytes, start: Index, end: Index, article: Hashes) -> tuple[
     """Hash words from their first and last eight bytes and their length, apart by article."""
     eight = np.ndarray((len(lowered) - 7,), np.dtype("<u8"), lowered, strides=(1,))
     size = end - start
-    head = eight[start]
-    head &= _MASKS[np.minimum(size, 8)]
+    head = eight.take(start)
+    head &= _MASKS.take(np.minimum(size, 8))
     hashed = head * _P1
     hashed += (size.view(np.uint64) + article) * _P3
     long = np.flatnonzero(size > 8)
-    hashed[long] += eight[end[long] - 8] * _P2
+    hashed[long] += eight.take(end[long] - 8) * _P2
     return mixed(hashed), head
 
 

@@ -12,8 +12,7 @@ Their thresholds are in `heuristics`. Time is linear in the text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, compress
-from operator import itemgetter
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,9 +82,8 @@ SIGNALS = {
     "title_overlap": "share of the longer words of the first kept paragraph that occur in the others; 0 where there are none",
 }  # fmt: skip
 NAMES = tuple(SIGNALS)
-CHUNK_CHARS = 1 << 19  # of articles measured at once, so that the arrays stay in the processor's cache
+CHUNK_CHARS = 1 << 20  # of articles measured at once: enough to spread the cost of a call, at some tens of megabytes
 
-_TEXT = itemgetter(0)  # of a paragraph
 _PROMPTS = ("continue read", "read the ", "keep reading", "subscribe", "log in", "sign in", "full story", "full article")
 _PROMPT_CHARS = 120  # of each of the paragraphs looked at
 
@@ -110,24 +108,29 @@ def _runs(results: Iterable[FilterResult]) -> Iterator[list[FilterResult]]:
 
 
 def _measure(results: Sequence[FilterResult]) -> Matrix:
-    texts = [list(map(_TEXT, result.paragraphs)) for result in results]
-    sizes = np.fromiter(map(len, chain.from_iterable(texts)), np.intp)
+    lines = list(chain.from_iterable([result.texts for result in results]))
+    sizes = np.concatenate([result.sizes for result in results])
     keep = np.frombuffer(b"".join([bytes(result.keep) for result in results]), np.bool_)
-    text = scan([list(compress(line, result.keep)) for line, result in zip(texts, results, strict=True)], sizes[keep])
+    offsets = np.cumsum([0, *[len(result.keep) for result in results]])
+    stays = np.flatnonzero(keep)
+    text = scan(list(map(lines.__getitem__, stays.tolist())), sizes[stays], stays.searchsorted(offsets))
     count, meaning, ends = class_counts(text), meanings(text), endings(text)
     visible = sums(text.end - text.start, text.article_word)  # bytes that are not white space
     parts = [
-        _extent(sizes, keep, np.cumsum([0, *map(len, texts)]), text),
+        _extent(sizes, keep, offsets, text),
         of_words(text, count, meaning, visible),
         of_lines(text, meaning, *ends),
         dict(zip((*(f"top_{n}_gram" for n in TOP), *(f"duplicate_{n}_grams" for n in DUPLICATE)), repetition(text), strict=True)),
-        {"reading_prompt": _prompts(results, texts)},
+        {"reading_prompt": _prompts(lines, stays, offsets)},
         of_characters(text, count, visible),
         of_sentences(text, *ends),
         {"title_overlap": title_overlap(text)},
     ]
     found = {name: values for part in parts for name, values in part.items()}
-    return np.stack([found[name] for name in NAMES], axis=1).astype(np.float64)
+    out = np.empty((len(results), len(NAMES)))
+    for column, name in enumerate(NAMES):
+        out[:, column] = found[name]
+    return out
 
 
 def _extent(sizes: Index, keep: Flags, offsets: Index, text: Scan) -> dict[str, NDArray[np.generic]]:
@@ -152,18 +155,16 @@ def _extent(sizes: Index, keep: Flags, offsets: Index, text: Scan) -> dict[str, 
     }
 
 
-def _prompts(results: Sequence[FilterResult], texts: Sequence[Sequence[str]]) -> Flags:
+def _prompts(lines: Sequence[str], stays: Index, offsets: Index) -> Flags:
     """Return whether each article's last kept paragraph or one of the two behind it asks to read on, subscribe or log in."""
-    found = np.zeros(len(results), np.bool_)
-    for number, (result, lines) in enumerate(zip(results, texts, strict=True)):
-        keep, last = result.keep, len(lines) - 1
-        while last >= 0 and not keep[last]:
-            last -= 1
-        if last >= 0:
-            near = [lines[last][-_PROMPT_CHARS:], *[line[:_PROMPT_CHARS] for line in lines[last + 1 : last + 3]]]
-            said = "\n".join(near).lower()
-            for phrase in _PROMPTS:
-                if phrase in said:
-                    found[number] = True
-                    break
+    before = stays.searchsorted(offsets)
+    full = np.flatnonzero(before[1:] > before[:-1])
+    found = np.zeros(offsets.size - 1, np.bool_)
+    for number, last, end in zip(full.tolist(), stays[before[full + 1] - 1].tolist(), offsets[full + 1].tolist(), strict=True):
+        near = [lines[last][-_PROMPT_CHARS:], *[line[:_PROMPT_CHARS] for line in lines[last + 1 : min(last + 3, end)]]]
+        said = "\n".join(near).lower()
+        for phrase in _PROMPTS:
+            if phrase in said:
+                found[number] = True
+                break
     return found

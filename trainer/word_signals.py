@@ -61,7 +61,7 @@ _MULTIPLIER, _STOP_KEY, _STOP_MEANING = _stop_table()
 def meanings(text: Scan) -> NDArray[np.uint16]:
     """Return the bits of each word, 0 for one that is not in the table."""
     slot = ((text.head * _MULTIPLIER) >> np.uint64(64 - _SLOT_BITS)).view(np.int64)
-    return np.asarray(_STOP_MEANING[slot] * (_STOP_KEY[slot] == text.head))
+    return np.asarray(_STOP_MEANING.take(slot) * (_STOP_KEY.take(slot) == text.head))
 
 
 def of_words(text: Scan, count: Index, meaning: NDArray[np.uint16], visible: Index) -> dict[str, NDArray[np.generic]]:
@@ -73,32 +73,33 @@ def of_words(text: Scan, count: Index, meaning: NDArray[np.uint16], visible: Ind
     if full.size:
         held[full] = np.bitwise_or.reduceat(meaning, text.article_word[:-1][full])
     dots, cls = text.places(DOT), text.cls
+    first = cls.take(text.core_start)
     three = dots[(cls[dots + 1] == DOT) & (cls[dots + 2] == DOT) & (cls[dots - 1] != DOT)]
     return {
         "words": words,
         "word_length": (visible - text.of_place(_inner_bytes(text))) / per_word,
         "hashes": count[:, HASH] / per_word,
         "ellipses": (count[:, ELLIPSIS] + text.of_place(three)) / per_word,
-        "alphabetic_words": text.of_word(_has_letter(text)) / per_word,
+        "alphabetic_words": text.of_word(_has_letter(text, first)) / per_word,
         "gopher_stop_words": np.bitwise_count(held & 255),
         "stop_words": text.of_word((meaning & (IS_HINT - 1)) > 0) / per_word,
         "reader": text.of_word(meaning == _IS_READER) / per_word,
         "author": text.of_word(meaning == _IS_AUTHOR) / per_word,
-        "title_case": text.of_word(cls[text.core_start] == UPPER) / per_word,
+        "title_case": text.of_word(first == UPPER) / per_word,
     }
 
 
 def _inner_bytes(text: Scan) -> Index:
     """Return where bytes stand that are not the first of their character."""
-    return text.special[:0] if text.lowered.isascii() else np.flatnonzero((text.byte & 0xC0) == 0x80)
+    return np.asarray(text.wide[(text.byte[text.wide] & 0xC0) == 0x80])
 
 
-def _has_letter(text: Scan) -> Flags:
-    cls = text.cls
-    has: Flags = _is_letter(cls[text.core_start])
+def _has_letter(text: Scan, first: NDArray[np.uint8]) -> Flags:
+    """Return which words have a letter; `first` is the class that the core of each begins with."""
+    has = _is_letter(first)
     open_ones = np.flatnonzero(~has)
     place, row = spread(text.start[open_ones], text.end[open_ones])
-    has[open_ones[row[_is_letter(cls[place])]]] = True
+    has[open_ones[row[_is_letter(text.cls[place])]]] = True
     return has
 
 
@@ -108,7 +109,7 @@ def _is_letter(cls: NDArray[np.uint8]) -> Flags:
 
 def endings(text: Scan) -> tuple[NDArray[np.uint8], Flags]:
     """Return the class that each word ends in, and whether a sentence ends there: closing quotes and brackets are passed over."""
-    last = text.cls[text.end - 1]
+    last = text.cls.take(text.end - 1)
     ends = (last == DOT) | (last == STOP) | (last == ELLIPSIS)
     at = np.flatnonzero((last == CLOSE) | (last == QUOTE) | (last == BRACKET) | (last == APOSTROPHE))
     place = text.end[at] - 1
@@ -156,7 +157,7 @@ def title_overlap(text: Scan) -> NDArray[np.float64]:
     slot = (text.hash >> np.uint64(48)).view(np.int64)
     marked = np.zeros(1 << 16, np.bool_)
     marked[slot[place]] = True
-    like = marked[slot]
+    like = marked.take(slot)
     like[place] = False
     others = np.append(text.hash[like], np.uint64(0))
     others.sort()

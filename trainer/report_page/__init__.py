@@ -45,7 +45,7 @@ def page_data(
     grouped, site_rows = mistakes.groups(material), mistakes.sites(material)
     data = {
         "report": to_json(report),
-        "names": {"unit": material.unit, "kept": material.kept, "rest": material.rest},
+        "names": {"unit": material.unit, "kept": material.kept, "rest": material.rest, "any": material.any_label},
         "labels": [{"name": label.name, "kept": label.kept, "colour": label.colour} for label in material.labels],
         "headline": [_headline(name, material) for name in sorted(report.overall, key=_rank)],
         "limit": material.limit,

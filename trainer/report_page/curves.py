@@ -15,7 +15,6 @@ from trainer.text import Matrix
 
 _POINTS = 160
 _BINS = 10
-_HIGHEST = 9.2  # log-odds of the highest threshold of the slider, 0.9999
 _STEPS = 185
 
 
@@ -89,12 +88,13 @@ def _reliability(material: Material, probability: Matrix, truth: NDArray[np.bool
 def removal(material: Material) -> dict[str, Any]:
     """Return what goes at each threshold of the slider: items and characters of each class, [classes][thresholds].
 
-    At a threshold every item goes whose likeliest class is not kept and whose probability to be one that goes reaches it.
+    At a threshold every item goes whose likeliest class is not kept (of `any_label`, whatever it is) and whose probability to be
+    one that goes reaches it.
     `chosen` has what the chosen thresholds remove, `total` what there is; [classes] each.
     """
     scored, classes = material.scored, len(material.labels)
-    thresholds = np.round(1 / (1 + np.exp(-np.linspace(0, _HIGHEST, _STEPS))), 5)
-    candidate = ~np.isin(scored.label, material.labels.kept)
+    thresholds = np.round(1 / (1 + np.exp(-np.linspace(*material.odds, _STEPS))), 5)
+    candidate = ~np.isin(scored.label, material.labels.kept) | material.any_label
 
     def counts(chosen: NDArray[np.bool_]) -> dict[str, list[int]]:
         truth = scored.truth[chosen]

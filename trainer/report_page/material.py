@@ -33,6 +33,8 @@ class Material:
         groups: by what errors are grouped → group of each judged item [n], "" for none.
         limit: share of the kept characters that may be lost, 0 to 1; None where there is none. weights: [resamples, sites], see
         `evaluation.resample_sites`. unit, kept, rest: what an item, and the characters to keep and to remove, are called.
+        any_label: whether a threshold removes whatever reaches it, not only what most likely goes. odds: log-odds of the lowest
+        and the highest threshold of the slider.
     """
 
     scored: Scored
@@ -48,6 +50,8 @@ class Material:
     unit: str = "paragraph"
     kept: str = "news"
     rest: str = "junk"
+    any_label: bool = False
+    odds: tuple[float, float] = (0.0, 9.2)  # 0.5 to 0.9999
 
     @property
     def residue(self) -> Matrix:

@@ -83,7 +83,7 @@ put(
   "runs",
   names.map((name, run) => [el("dt", {}, run ? "B" : "A"), el("dd", {}, `${name} (${titles[run]})`)]),
 );
-put("about", `${plural(data.sites, "site")}, ${plural(data.paragraphs, "labelled item")}.`);
+put("about", `${plural(data.sites, "site")}, ${plural(data.items, "labelled item")}.`);
 put(
   "notes",
   data.notes.map((note) => el("li", {}, note)),

@@ -16,8 +16,17 @@ function removal() {
   const steps = thresholds.map((_, step) =>
     figures({ items: items.map((row) => row[step]), chars: chars.map((row) => row[step]) }),
   );
-  const within = steps.findIndex(({ lost }) => data.limit === null || (lost ?? 0) <= 1000 * data.limit);
+  const within = steps.findIndex(({ lost, all }) =>
+    data.limit === null ? all <= own.all : (lost ?? 0) <= 1000 * data.limit,
+  );
   const limit = within < 0 ? thresholds.length - 1 : within;
+  put(
+    "removal-rule",
+    data.names.any
+      ? `One threshold for all: every ${unit} goes whose probability of ${rest} reaches it.`
+      : `If one threshold held for all labels: a ${unit} goes where its likeliest label is one that goes, and the ` +
+          "probability of that reaches the threshold. Safety valves are not counted.",
+  );
 
   // Of equal losses the one at which most goes, which is the last in this order.
   const best = new Map(steps.map(({ lost, gone }) => [lost ?? 0, gone ?? 0]).reverse());
@@ -41,7 +50,7 @@ function removal() {
     height: 320,
   });
   document.getElementById("removal-chart").append(
-    el("p", { class: "key" }, "● this threshold for all labels   ◆ the chosen thresholds, one a label"),
+    el("p", { class: "key" }, data.names.any ? "● this threshold   ◆ the chosen one" : "● this threshold for all labels   ◆ the chosen thresholds, one a label"),
     details(
       "Figures as a table",
       table(
