@@ -23,6 +23,7 @@ from trainer.quality_artifact import load_quality, save_quality
 from trainer.quality_config import load_quality_config
 from trainer.quality_evaluation import cross_validate
 from trainer.quality_report import to_json
+from trainer.verdicts import REASONS
 
 CONFIG = judged.config()
 
@@ -193,6 +194,18 @@ def test_the_threshold_is_the_best_for_f1():
     score = np.array([0.9, 0.8, 0.7, 0.6, 0.2, 0.1])
     assert 0.2 < training.best_threshold(truth, score) < 0.6
     assert training.best_threshold(np.array([True, False]), np.array([0.5, 0.5])) == 0.5
+
+
+def test_a_balance_of_one_makes_the_rarer_reason_likelier(found):
+    promo = REASONS.index("promo")
+    first = np.flatnonzero(found.reason == promo)[0]
+    rest = found.select(np.flatnonzero((found.reason != promo) | (np.arange(found.reason.size) == first)))
+
+    def score(balance):
+        fitted, _ = training.fit(rest, judged.config(f"model.reason_balance={balance}"))
+        return fitted.scores(rest)[1 + promo].mean()
+
+    assert score(0) < score(0.5) < score(1)
 
 
 def test_log_odds_of_zero_are_even():

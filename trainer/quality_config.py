@@ -25,6 +25,7 @@ class Model(Section):
     measure_scale: Positive = 0.3
     min_count: Annotated[int, Field(ge=1)] = 2
     balance: Share = 0.5
+    reason_balance: Share = 1.0
     threshold_folds: Annotated[int, Field(ge=2, le=50)] = 5
 
 

@@ -261,7 +261,7 @@ def _fit(found: Material, config: QualityConfig, *, with_reasons: bool = True) -
         seen = np.unique(found.reason[known])
         bias[1:] = -1e3  # a reason without examples is never the likeliest, unless there are no others
         if with_reasons and seen.size > 1:
-            reasons = _regression(matrix[known], found.reason[known], found.weight[known], model.reason_C, model.balance)
+            reasons = _regression(matrix[known], found.reason[known], found.weight[known], model.reason_C, model.reason_balance)
             scores, intercept = reasons.coef_, reasons.intercept_
             if seen.size == 2:  # scikit-learn keeps one row for two classes
                 scores, intercept = np.concatenate([-scores, scores]) / 2, np.concatenate([-intercept, intercept]) / 2
