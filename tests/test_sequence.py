@@ -16,6 +16,7 @@ from trainer.sequence import (
     Neighbourhood,
     SequenceSettings,
     SequenceStage,
+    product,
     to_input_grid,
     to_weight_grid,
 )
@@ -253,3 +254,29 @@ def test_rounding_to_the_grids(values: list[float]) -> None:
     assert (np.abs(weights - given) <= 0.5 / WEIGHT_GRID).all()
     assert same(to_weight_grid(weights), weights)
     assert same(on_grid(rounded), rounded)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 36, 37, 38, 74, 400])
+@pytest.mark.parametrize("shape", [(48, 144), (10, 48), (1, 300_000)])
+def test_a_product_in_blocks_is_the_whole_product(shape: tuple[int, int], columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    weights = rng.integers(-9, 9, shape).astype(np.float64)
+    values = rng.integers(-9, 9, (shape[1], min(columns, 10**7 // shape[1]))).astype(np.float64)
+    into = np.full((2 * len(weights), values.shape[1]), np.nan)[::2]
+    assert product(weights, values, into) is into
+    np.testing.assert_array_equal(into, weights @ values)
+
+
+def test_no_product_is_large_enough_for_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    whole = np.matmul
+
+    def watched(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> np.ndarray:
+        sizes.append(first.size * second.shape[-1])
+        return whole(first, second, out=out)
+
+    monkeypatch.setattr(np, "matmul", watched)
+    stage = made_up(SequenceSettings(), 60, 10)
+    stage.scores(drawn(60, 3000), np.arange(3000) // 2)
+    assert len(sizes) > 20
+    assert max(sizes) <= 1 << 18

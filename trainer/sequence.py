@@ -20,6 +20,7 @@ Matrix = NDArray[np.float64]
 
 INPUT_GRID, VALUE_GRID, WEIGHT_GRID = 256, 256, 4096
 INPUT_LIMIT, VALUE_LIMIT = 15.0, 255.0
+_BLOCK = 1 << 18  # multiplications in a product for which OpenBLAS starts no threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,9 @@ class SequenceStage:
         _settle(_affine(a["enter"], given, a["enter_bias"], own))
         for number, distance in enumerate(self.settings.dilations):
             place.fill_sides(own, number, distance, before, behind)
-            of_article = a[f"all.{number}"] @ _grid(place.whole(own))
-            np.matmul(a[f"near.{number}"], rows[: 3 * width], out=seen)
-            seen += place.spread(of_article + a[f"near_bias.{number}"])
+            of_article = _affine(a[f"all.{number}"], _grid(place.whole(own)), a[f"near_bias.{number}"])
+            product(a[f"near.{number}"], rows[: 3 * width], seen)
+            seen += place.spread(of_article)
             own += _affine(a[f"back.{number}"], _settle(seen), a[f"back_bias.{number}"], step)
             _grid(own)
         last = _settle(_affine(a["head"], rows[2 * width :], a["head_bias"]))
@@ -168,8 +169,19 @@ def to_input_grid(steps: Matrix) -> Matrix:
 
 
 def _affine(weights: Matrix, values: Matrix, bias: Matrix, out: Matrix | None = None) -> Matrix:
-    out = np.matmul(weights, values, out=out)
+    out = product(weights, values, np.empty((len(weights), values.shape[1])) if out is None else out)
     out += bias
+    return out
+
+
+def product(weights: Matrix, values: Matrix, out: Matrix) -> Matrix:
+    """Multiply in blocks of columns, each by one thread: where other work keeps the cores busy, threads wait for each other."""
+    width = max(_BLOCK // weights.size, 1)
+    whole = values.shape[1] // width * width
+    if whole:
+        blocks, into = (part[:, :whole].reshape(len(part), -1, width).swapaxes(0, 1) for part in (values, out))
+        np.matmul(weights, blocks, out=into)
+    np.matmul(weights, values[:, whole:], out=out[:, whole:])
     return out
 
 
