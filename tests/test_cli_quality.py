@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from commands import read, refuse, succeed
 from reports import data_of
-from small import ROOT, write
+from small import ROOT, SET, records, write
 
 import trainer
 
@@ -54,6 +54,18 @@ def test_evaluate_writes_the_report(cli, tmp_path, model):
     assert json.loads(done.out)["task"] == "quality"
     done = succeed(cli("evaluate", labels, "--task", "quality", *judged.SET, "--model", model))
     assert "saved model model" in done.out
+
+
+def test_evaluate_takes_the_model_that_filters_before(cli, tmp_path, model, folder):
+    labels = write(tmp_path / "labels.jsonl", judged.records())
+    arguments = ("evaluate", labels, "--task", "quality", *judged.SET, "--model", model, "--json", "-", "--paragraph-model")
+    default, other = (json.loads(succeed(cli(*arguments, name)).out)["articles"] for name in ("news-en", folder))
+    assert default != other
+    refuse(cli("evaluate", labels, *SET, "--paragraph-model", folder), "--task quality")
+    five = tmp_path / "five"
+    kinds = ("--config", ROOT / "configs" / "five-labels.toml")
+    succeed(cli("train", write(tmp_path / "all.jsonl", records(40)), *kinds, *SET, "--out", five))
+    refuse(cli(*arguments, five), "filtered with the labels", "quality model")
 
 
 def test_evaluate_writes_a_page_and_a_file_that_can_be_compared(cli, tmp_path, model):

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ import typer
 
 from trainer.cli import quality
 from trainer.cli.options import DEFAULT_LABELS, ConfigFile, Labels, Overrides, say, stdout_console, tracked
+from trainer.errors import InputError
 
 if TYPE_CHECKING:
     from trainer.config import Config
@@ -49,6 +51,10 @@ def command(
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1 for one a core.")] = -1,
     task: quality.Task = quality.TaskOption.paragraphs,
+    paragraph_model: Annotated[
+        Path | None,
+        typer.Option("--paragraph-model", help="With --task quality and --model: filters the articles first; else news-en does."),
+    ] = None,
 ) -> None:
     """Cross-validate on sites the model has not seen, or score a saved model.
 
@@ -60,7 +66,10 @@ def command(
     Example: trainer evaluate labels --task quality --config configs/quality.toml
     """
     check(model=model, leakage=leakage, json_file=json_file, report_file=report_file, curve=curve, jobs=jobs)
-    run = quality.evaluate if task is quality.TaskOption.quality else evaluate
+    is_quality = task is quality.TaskOption.quality
+    if paragraph_model and not (is_quality and model):
+        raise InputError("--paragraph-model goes with --task quality and --model", hint="Name a model of paragraphs by --model.")
+    run = partial(quality.evaluate, paragraph_model=paragraph_model) if is_quality else evaluate
     run(
         labels or [DEFAULT_LABELS],
         config=config,
@@ -136,8 +145,6 @@ def check(
     Raises:
         InputError: they do not.
     """
-    from trainer.errors import InputError
-
     if report_file and report_file == json_file:
         raise InputError("--json and --report name the same file", where=str(json_file))
     if model and leakage:
@@ -156,7 +163,6 @@ def _learning_curve(file: Path, dataset: Dataset, settings: Config, jobs: int) -
     """Read a learning curve, or measure one with the small settings and write it."""
     from trainer.cli.labels.curve import to_json
     from trainer.config import load_config
-    from trainer.errors import InputError
     from trainer.files import write_whole
     from trainer.learning_curve import FAST, learning_curve
 

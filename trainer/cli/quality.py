@@ -88,6 +88,7 @@ def evaluate(
     config: Path | None = None,
     overrides: Sequence[str] = (),
     model: Path | None = None,
+    paragraph_model: Path | None = None,
     leakage: bool = False,
     report_file: Path | None = None,
     curve: Path | None = None,
@@ -109,7 +110,7 @@ def evaluate(
         html = stack.enter_context(write_whole(report_file)) if report_file else None
         leaky = None
         if model:
-            report = _evaluate_saved(model, dataset, settings)
+            report = _evaluate_saved(model, paragraph_model, dataset, settings)
         else:
             found = training.prepare(dataset, settings, jobs=jobs, progress=tracked("folds of paragraph models"))
             report = cross_validate(dataset, settings, found)
@@ -134,14 +135,14 @@ def evaluate(
             say(f"wrote {written}")
 
 
-def _evaluate_saved(model: Path, dataset: Dataset, settings: QualityConfig) -> QualityReport:
+def _evaluate_saved(model: Path, filtered_by: Path | None, dataset: Dataset, settings: QualityConfig) -> QualityReport:
     from trainer import artifact
     from trainer.quality_artifact import load_quality
     from trainer.quality_evaluation import evaluate_model
     from trainer.quality_training import judged
 
     quality, found = load_quality(model), judged(dataset)
-    results = list(artifact.load().filter_many([list(texts) for texts in found.texts]))
+    results = list(artifact.load(filtered_by).filter_many([list(texts) for texts in found.texts]))
     return evaluate_model(quality, found, results, settings)
 
 
