@@ -27,7 +27,7 @@ demo: .venv/ready  ## train a quick model on labels/, evaluate, filter the four 
 	$(BIN)/trainer evaluate labels --config configs/fast.toml
 	$(BIN)/trainer filter seeds --model models/demo --diff
 
-test: .venv/ready-dev .studio/template extractors  ## run all tests; those with Label Studio share a server in one worker
+test: .venv/ready-dev .studio/template extractors  ## run all tests; at most two workers have a Label Studio
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: .venv/ready-dev  ## ruff and mypy

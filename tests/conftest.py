@@ -131,10 +131,13 @@ def source(scraped: list[dict[str, Any]], tmp_path: Path) -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all tests with Label Studio to one worker: one server at a time is what two cores can do."""
+    """Give tests that share a Label Studio to one worker, those that start their own to another: two servers at a time."""
     for item in items:
-        if {"studio", "new_studio", "studio_data"} & set(getattr(item, "fixturenames", ())):
+        needs = set(getattr(item, "fixturenames", ()))
+        if "studio" in needs:
             item.add_marker(pytest.mark.xdist_group("studio"))
+        elif {"new_studio", "studio_data"} & needs:
+            item.add_marker(pytest.mark.xdist_group("own-studio"))
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from trainer.cli.labels.push import push
 from trainer.schema import NEWS_LABELS
 from trainer.studio import interface
 
-pytestmark = pytest.mark.xdist_group("studio")
+pytestmark = pytest.mark.xdist_group("own-studio")
 PATIENCE = 180.0
 DOCUMENTED = (ROOT / "docs" / "backend.md").read_text("utf-8")
 ALLOWED = dict(re.findall(r"^export (\w+)=(\S+)$", DOCUMENTED, re.MULTILINE))  # the settings that the guide tells to use

@@ -56,7 +56,7 @@ def database() -> Iterator[dict[str, str]]:
     shutil.rmtree(place)
 
 
-@pytest.mark.xdist_group("studio")
+@pytest.mark.xdist_group("own-studio")
 def test_a_database_of_postgresql_is_used_where_the_environment_names_one(database, tmp_path):
     if not EXECUTABLE.exists():
         missing("Label Studio", "make .studio/venv/ready")

@@ -140,7 +140,6 @@ def test_a_busy_port_is_refused(studio_data):
         refuse(run("up", "--data", studio_data, "--executable", EXECUTABLE, "--port", port), f"port {port}", "--port")
 
 
-@pytest.mark.xdist_group("studio")
 @pytest.mark.parametrize("password_of", ["terminal", "environment"])
 def test_an_interrupted_start_stops_the_server_and_shows_no_password(tmp_path, password_of, studio):
     data = tmp_path / "data"
