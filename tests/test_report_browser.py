@@ -310,14 +310,20 @@ def test_a_picture_of_the_page_shows_its_weak_points(open_page, file, tmp_path):
 # ── articles in place of paragraphs
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_on_article_quality_speaks_of_articles_and_opens_them(open_page, tmp_path, scheme):
+@pytest.fixture(scope="module")
+def on_quality(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
+    """The page on the small data set of judged articles, and the report as JSON."""
     from trainer.cli.quality import evaluate
 
-    labels = write(tmp_path / "labels.jsonl", judged.records())
-    file, figures = tmp_path / "quality.html", tmp_path / "quality.json"
+    work = tmp_path_factory.mktemp("quality")
+    labels, file, figures = write(work / "labels.jsonl", judged.records()), work / "quality.html", work / "quality.json"
     evaluate([labels], overrides=judged.SETTINGS, report_file=file, json_file=figures, jobs=1)
-    report = json.loads(figures.read_text("utf-8"))
+    return file, json.loads(figures.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_on_article_quality_speaks_of_articles_and_opens_them(open_page, on_quality, scheme):
+    file, report = on_quality
     shown, troubles = open_page(file, color_scheme=scheme)
     assert shown.locator("#headline .value").first.inner_text() == f"{report['overall']['macro_f1'][0]:.3f}"
     taken = report["confusion"][1][1]
