@@ -9,7 +9,7 @@ import pytest
 
 from trainer.config import load_config
 from trainer.dataset import Dataset, LabelledArticle
-from trainer.policy import NEVER
+from trainer.policy import NEVER, choose_thresholds
 from trainer.training import _DECIDING, make_policy
 
 CONFIG = load_config()
@@ -50,3 +50,18 @@ def test_news_lost_stays_below_the_limit():
     data = dataset(400, 0)
     assert threshold(data, [0.95] * 2 + [0.1] * 398) == pytest.approx(0.9)  # 0.5 % of the news
     assert threshold(data, [0.95] * 3 + [0.1] * 397) == NEVER
+
+
+def test_a_rare_label_does_not_stay_in_for_the_sake_of_the_commonest():
+    rows = [  # true label, predicted label, its probability, characters
+        (0, 0, 0.99, 9890),
+        (1, 1, 0.99, 10_000), (0, 1, 0.99, 50),
+        (1, 1, 0.90, 2000), (0, 1, 0.90, 50),  # 40 characters of residue for one of news
+        (2, 2, 0.90, 100), (0, 2, 0.90, 10),  # 10 for one, but all there is of the label
+    ]  # fmt: skip
+    truth, label, sure, chars = map(np.array, zip(*rows, strict=True))
+    probability = np.zeros((3, len(rows)))
+    probability[0] = 1 - sure
+    probability[label, np.arange(len(rows))] = sure
+    chosen = choose_thresholds(probability, truth, chars, [0], 0.01)
+    np.testing.assert_allclose(chosen[1:], [0.99, 0.90])

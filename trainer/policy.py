@@ -103,7 +103,8 @@ def choose_thresholds(
 
     The labels share the budget: with a price on each lost character, every label is cut where residue removed less the
     price of news lost is greatest, and the price is lowered until the budget is met (Lagrangian relaxation; Everett,
-    1963, Operations Research 11(3)).
+    1963, Operations Research 11(3)). Residue of a label counts by the inverse root of how much there is, so that rare labels
+    do not stay in for the sake of the commonest.
 
     Args:
         probability: [classes, n], out of fold. truth: [n] column of the true label. chars: [n] length.
@@ -120,7 +121,8 @@ def choose_thresholds(
         """Return for each label the threshold and the news lost at a price."""
         out = {}
         for k, (level, junk, lost) in curves.items():
-            gain = np.append(0.0, junk - price * lost)
+            worth = junk / np.sqrt(max(junk[-1:].sum(), 1.0))
+            gain = np.append(0.0, worth - price * lost)
             at = int(gain.size - 1 - gain[::-1].argmax())
             out[k] = (float(level[at - 1]), float(lost[at - 1])) if at else (NEVER, 0.0)
         return out
