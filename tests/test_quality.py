@@ -137,6 +137,8 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(trained, tmp_path, change
 def test_results_of_another_label_set_are_refused(folder):
     with pytest.raises(InputError, match="filtered with the labels"):
         load_quality(folder).judge(filtered("a", labels=("x", "y", "z")))
+    with pytest.raises(InputError, match="filtered with the labels"):
+        load_quality(folder).probabilities([filtered("a", labels=("x", "y", "z"))])
 
 
 def test_no_article_is_filtered_or_judged_by_a_model_that_knows_its_site(dataset, found, monkeypatch):
@@ -194,6 +196,22 @@ def test_the_threshold_is_the_best_for_f1():
     score = np.array([0.9, 0.8, 0.7, 0.6, 0.2, 0.1])
     assert 0.2 < training.best_threshold(truth, score) < 0.6
     assert training.best_threshold(np.array([True, False]), np.array([0.5, 0.5])) == 0.5
+
+
+def test_a_handful_of_real_articles_does_not_choose_the_threshold_alone(found):
+    _, poor = training.fit(found, CONFIG)
+    real = [int(np.where(found.poor, poor, 0).argmax()), int(np.where(found.poor, 1, poor).argmin())]  # the easiest of each
+    weight = np.full_like(found.weight, 0.5)
+    weight[real] = 1
+    fitted, poor = training.fit(found._replace(weight=weight), CONFIG)
+    assert fitted.threshold == training.best_threshold(found.poor, poor) != training.best_threshold(found.poor[real], poor[real])
+
+
+def test_many_real_articles_choose_the_threshold_alone(found, monkeypatch):
+    monkeypatch.setattr(training, "_DECIDE", 3)
+    some = np.where(np.arange(found.weight.size) < 8, 1.0, 0.5)
+    fitted, out_of_fold = training.fit(found._replace(weight=some), CONFIG)
+    assert fitted.threshold == training.best_threshold(found.poor[:8], out_of_fold[:8])
 
 
 def test_a_balance_of_one_makes_the_rarer_reason_likelier(found):

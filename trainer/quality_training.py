@@ -37,6 +37,7 @@ Index = NDArray[np.intp]
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 _UNKNOWN = -1  # reason of an article that is good, or poor for a reason nobody gave
 _LEAST = 2  # articles of either verdict
+_DECIDE = 20  # real articles of either verdict, from which on they alone decide on the threshold
 
 
 class Material(NamedTuple):
@@ -197,8 +198,8 @@ def fit(found: Material, config: QualityConfig) -> tuple[Fitted, Matrix]:
             poor[held] = probability_of_poor(scores)
         else:
             poor[held] = found.poor[rest].mean()
-    decides = found.weight >= 1
-    decides = decides if np.unique(found.poor[decides]).size == 2 else np.ones_like(decides)
+    real = found.weight >= 1
+    decides = real if np.bincount(found.poor[real], minlength=2).min() >= _DECIDE else np.ones_like(real)
     threshold = best_threshold(found.poor[decides], poor[decides])
     return _fit(found, config)._replace(threshold=threshold), poor
 
