@@ -110,8 +110,17 @@ def test_the_refused_go_where_they_are_told_to_and_the_rest_to_stdout(cli, artic
     assert "kettle" not in done.out
 
 
-def test_diff_shows_the_verdict(cli, articles):
-    done = succeed(cli("filter", articles, "--quality", "quality-en", "--diff"))
+def test_the_refused_do_not_go_where_the_others_go(cli, articles, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wanted = ("filter", articles, "--quality", "quality-en", "--min-quality", "0.5", "--out", "out.jsonl")
+    for other in (tmp_path / "out.jsonl", "./out.jsonl", "-"):
+        refuse(cli(*wanted, "--refused", other), "--refused needs a file of its own")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("how", ["--diff", "--explain"])
+def test_the_verdict_is_shown_with_what_was_removed(cli, articles, how):
+    done = succeed(cli("filter", articles, "--quality", "quality-en", how))
     assert "quality: good" in done.out
     assert "quality: poor, likely promo" in done.out
 
@@ -152,12 +161,12 @@ def test_a_bad_verdict_is_named_with_its_line(cli, tmp_path, fields, message):
 def test_next_picks_by_what_a_quality_model_doubts(cli, tmp_path, articles):
     out = tmp_path / "batch.jsonl"
     more = ("next", articles, "-n", "1", "--random-share", "0", "--quality", "quality-en")
-    succeed(
-        cli("labels", *more, "--labels", write(tmp_path / "none.jsonl", judged.records(2)), "--strategy", "rare", "--out", out)
-    )
+    labels = write(tmp_path / "none.jsonl", judged.records(2))
+    done = succeed(cli("labels", *more, "--labels", labels, "--strategy", "rare", "--out", out))
+    assert "paragraph" not in done.err
     (picked,) = read(out)
     assert picked["id"] == "offer"
-    assert "promo" in picked["selection"]["reason"]
+    assert picked["selection"]["reason"].startswith("promo with probability 0.")
 
 
 def test_check_reports_how_far_people_agree_on_articles(cli, tmp_path):
@@ -172,3 +181,31 @@ def test_check_reports_how_far_people_agree_on_articles(cli, tmp_path):
     assert len(quality["conflicts"]) == 4
     assert quality["conflicts"][0]["verdicts"] == {"ann": "promo", "bob": "good"}
     assert "good" in succeed(cli("labels", "check", *files, "--no-model", "--fail-on", "never")).out
+
+
+def test_info_shows_what_a_quality_model_is(cli, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quality = trainer.load_quality(model)
+    found = json.loads(succeed(cli("info", model, "--json")).out)
+    assert (found["task"], found["digest"], found["threshold"]) == ("quality", quality.digest, quality.threshold)
+    assert found["metrics"]["task"] == "quality"
+    said = succeed(cli("info", model)).out
+    assert f"{quality.threshold:.3f}" in said
+    assert "Model of article quality" in said
+    assert json.loads(succeed(cli("info", "quality-en", "--json")).out)["digest"] == trainer.load_quality().digest
+    assert json.loads(succeed(cli("info", "--json")).out)["task"] == "paragraphs"
+    refuse(cli("filter", "-", "--quality", "news-en"), "is a model of paragraphs")
+
+
+def test_a_quality_model_of_other_labels_is_refused_where_articles_are_judged(cli, tmp_path, articles):
+    from trainer.cli.train import quality
+
+    two = tmp_path / "two.toml"
+    two.write_text('[[paragraphs.labels]]\nname = "news"\nkept = true\nkinds = ["caption"]\n' + _OTHERS, "utf-8")
+    labels = write(tmp_path / "labels.jsonl", judged.records())
+    other = quality.train([labels], tmp_path / "other", config=two, overrides=judged.SETTINGS, jobs=1)
+    refuse(cli("evaluate", labels, "--task", "quality", *judged.SET, "--model", other), "filtered with the labels")
+    refuse(cli("labels", "next", articles, "--labels", labels, "--quality", other), "filtered with the labels")
+
+
+_OTHERS = "".join(f'[[paragraphs.labels]]\nname = "{name}"\n' for name in ("fundraising", "navigation", "caption", "more"))

@@ -108,12 +108,7 @@ class QualityModel:
         batch: list[FilterResult] = []
         size = 0
         for result in results:
-            if result.labels != self.labels:
-                raise InputError(
-                    f"the article was filtered with the labels {', '.join(result.labels)}; the quality model {self.name} knows "
-                    f"{', '.join(self.labels)}",
-                    hint="Filter with a model of the same labels, or train a quality model with it.",
-                )
+            self._check(result)
             batch.append(result)
             size += result.paragraphs[-1].end + 64 if result.paragraphs else 64
             if size >= BATCH_CHARS:
@@ -122,7 +117,9 @@ class QualityModel:
         yield from self._judge(batch)
 
     def scores(self, results: Sequence[FilterResult]) -> Matrix:
-        """Return the outputs [outputs, articles]."""
+        """Return the outputs [outputs, articles]; InputError as `judge` raises it."""
+        for result in results:
+            self._check(result)
         return self._scores(results, measures(results))
 
     def probabilities(self, results: Sequence[FilterResult]) -> Matrix:
@@ -130,6 +127,14 @@ class QualityModel:
         scores = self.scores(results)
         poor = probability_of_poor(scores)
         return np.concatenate([1 - poor[None], poor * softmax(scores[1:])])
+
+    def _check(self, result: FilterResult) -> None:
+        if result.labels != self.labels:
+            raise InputError(
+                f"the article was filtered with the labels {', '.join(result.labels)}; the quality model {self.name} knows "
+                f"{', '.join(self.labels)}",
+                hint="Filter with a model of the same labels, or train a quality model with it.",
+            )
 
     def _scores(self, results: Sequence[FilterResult], found: Measures) -> Matrix:
         inputs = standardised(found.scaled, self.centre, self.spread)

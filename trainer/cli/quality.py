@@ -221,6 +221,6 @@ def open_gate(
             raise InputError("--min-quality needs a file for what is refused", hint="Add --refused refused.jsonl.")
         stem, _, suffix = out.name.partition(".")
         refused = out.with_name(f"{stem}.refused.{suffix}")
-    if refused is not None and refused in (STDIO, out):
+    if refused is not None and (refused == STDIO or (out is not None and refused.resolve() == out.resolve())):
         raise InputError("--refused needs a file of its own", where=str(refused), hint="Add --refused refused.jsonl.")
     return Gate(load_quality(quality), least, refused, stack, force=force)
