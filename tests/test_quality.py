@@ -230,6 +230,23 @@ def test_log_odds_of_zero_are_even():
     assert probability_of_poor(np.zeros((6, 1))) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("articles", [4, 5, 8])
+def test_few_articles_are_enough(tmp_path, articles):
+    few = small.load(tmp_path / "few.jsonl", judged.records(articles))
+    report = cross_validate(few, CONFIG, training.prepare(few, CONFIG, jobs=1))
+    assert sum(report.verdict.support) == articles
+
+
+def test_a_verdict_that_one_site_alone_has_is_not_known_on_the_others(dataset, found):
+    poor = found.group == found.group[0]
+    alone = found._replace(poor=poor, reason=np.where(poor, 0, -1))
+    articles = (replace(a, quality="poor" if bad else "good") for a, bad in zip(dataset.articles, poor, strict=True))
+    report = cross_validate(Dataset(tuple(articles)), CONFIG, alone)
+    held = (found.fold == found.fold[0]) & poor
+    assert report.scored.probability[1][held].max() < 0.2
+    assert training.fit(alone.select(np.flatnonzero(~poor)), CONFIG)[0].scores(alone)[0].max() < 0
+
+
 def test_too_few_verdicts_are_refused(dataset):
     good = Dataset(tuple(article for article in dataset.articles if article.quality == "good"))
     with pytest.raises(InputError, match="fewer than 2 articles are judged poor"):
