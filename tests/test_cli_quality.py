@@ -71,11 +71,41 @@ def test_evaluate_writes_a_page_and_a_file_that_can_be_compared(cli, tmp_path, m
     assert "news" not in compared
     assert "better" not in compared
     assert "worse" not in compared
+
+
+def test_settings_that_are_not_the_defaults_are_named_on_the_page_and_in_comparisons(cli, tmp_path, model):
+    labels = write(tmp_path / "labels.jsonl", judged.records())
+    page, files = tmp_path / "report.html", [tmp_path / "a.json", tmp_path / "b.json"]
+    wanted = ("evaluate", labels, "--task", "quality", *judged.SET, "--model", model)
+    succeed(cli(*wanted, "--json", files[0]))
+    changed = ("--set", "model.C=2.0", "--set", "paragraphs.text.C=3.0")
+    succeed(cli(*wanted, *changed, "--json", files[1], "--report", page))
+    shown = data_of(page.read_text("utf-8"))["settings"]
+    assert (shown["model.C"], shown["paragraphs.text.C"], shown["features.word_bits"]) == (2.0, 3.0, 12)
+    assert "model.reason_C" not in shown
+    said = succeed(cli("compare", *files)).err
+    assert "settings differ: model.C default in A, 2.0 in B; paragraphs.text.C default in A, 3.0 in B" in said.replace("\n", " ")
+
+
+def test_a_learning_curve_is_measured_once_and_read_afterwards(cli, tmp_path, model):
+    labels = write(tmp_path / "labels.jsonl", judged.records(36, 18))
+    page, curve = tmp_path / "report.html", tmp_path / "curve.json"
+    wanted = ("evaluate", labels, "--task", "quality", *judged.SET, "--model", model, "--report", page, "--curve", curve)
+    succeed(cli(*wanted, "--jobs", "1"))
+    measured = curve.read_bytes()
+    found = json.loads(measured)
+    assert [label["name"] for label in found["labels"]] == ["macro-F1", "good", "poor"]
+    assert found["articles"] == sorted(found["articles"])
+    assert found["articles"][-1] == 24  # of 36 in 3 folds
+    assert found["data"]["digest"] == data_of(page.read_text("utf-8"))["report"]["data"]["digest"]
+    assert "measuring" not in succeed(cli(*wanted)).err
+    assert data_of(page.read_text("utf-8"))["curve"] == found
+    assert curve.read_bytes() == measured
+    few = write(tmp_path / "few.jsonl", judged.records())
     refuse(
-        cli("evaluate", labels, "--task", "quality", "--report", page, "--curve", tmp_path / "c.json"),
-        "paragraphs alone",
-        "--curve",
+        cli("evaluate", few, *wanted[2:-1], tmp_path / "none.json", "--jobs", "1"), "needs 16 sites, there are 12", started=True
     )
+    assert not (tmp_path / "none.json").exists()
 
 
 def test_filter_adds_the_verdict_to_records(cli, articles, tmp_path):
