@@ -132,6 +132,13 @@ def test_articles_under_the_least_quality_go_to_a_file_of_their_own_with_the_rea
     assert "out.refused.jsonl" in done.err
 
 
+def test_what_was_refused_once_and_is_taken_now_is_not_called_refused(cli, articles, tmp_path):
+    out, again = tmp_path / "out.jsonl", tmp_path / "again.jsonl"
+    succeed(cli("filter", articles, "--quality", "quality-en", "--min-quality", "1", "--out", out))
+    succeed(cli("filter", tmp_path / "out.refused.jsonl", "--quality", "quality-en", "--min-quality", "0", "--out", again))
+    assert [(record["id"], "refused" in record) for record in read(again)] == [("story", False), ("offer", False)]
+
+
 def test_the_refused_go_where_they_are_told_to_and_the_rest_to_stdout(cli, articles, tmp_path):
     to = tmp_path / "bad.jsonl"
     done = succeed(cli("filter", articles, "--quality", "quality-en", "--min-quality", "0.5", "--refused", to))

@@ -189,7 +189,10 @@ class Gate:
         if verdict is None:
             return True
         record["quality"] = verdict.record()
-        if self._least is None or verdict.probability >= self._least or self._write is None:
+        if self._least is None or self._write is None:
+            return True
+        if verdict.probability >= self._least:
+            record.pop("refused", None)  # of an earlier run
             return True
         why = verdict.reason or f"quality {verdict.probability:.3f} is under {self._least:g}"
         self._write({**record, "refused": {"reason": why, "probability": round(verdict.probability, 6), "least": self._least}})
