@@ -54,6 +54,9 @@ def test_evaluate_writes_the_report(cli, tmp_path, model):
     assert json.loads(done.out)["task"] == "quality"
     done = succeed(cli("evaluate", labels, "--task", "quality", *judged.SET, "--model", model))
     assert "saved model model" in done.out
+    assert "the figures say nothing about new sites" in done.out
+    done = succeed(cli("evaluate", labels, "--task", "quality", *judged.SET, "--model", "quality-en"))
+    assert "about new sites only if neither model was trained on any of these articles" in done.out
 
 
 def test_evaluate_writes_a_page_and_a_file_that_can_be_compared(cli, tmp_path, model):

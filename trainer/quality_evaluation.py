@@ -99,9 +99,10 @@ def evaluate_model(
     scores = model.scores(results)
     poor = probability_of_poor(scores)
     predicted = Predicted(poor, poor >= model.threshold, scores[1:].argmax(axis=0))
-    notes = []
     if model.info.get("data", {}).get("digest") == dataset.quality_digest:
-        notes.append("this is the data the model was trained on: the figures say nothing about new sites")
+        notes = ["this is the data the model was trained on: the figures say nothing about new sites"]
+    else:
+        notes = ["the figures are about new sites only if neither model was trained on any of these articles"]
     thresholds = ((1 - model.threshold, model.threshold),)
     found = measures(results)
     rows = np.arange(len(dataset.articles))
