@@ -137,6 +137,8 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(trained, tmp_path, change
 def test_results_of_another_label_set_are_refused(folder):
     with pytest.raises(InputError, match="filtered with the labels"):
         load_quality(folder).judge(filtered("a", labels=("x", "y", "z")))
+    with pytest.raises(InputError, match="filtered with the labels"):
+        load_quality(folder).probabilities([filtered("a", labels=("x", "y", "z"))])
 
 
 def test_no_article_is_filtered_or_judged_by_a_model_that_knows_its_site(dataset, found, monkeypatch):
@@ -196,6 +198,22 @@ def test_the_threshold_is_the_best_for_f1():
     assert training.best_threshold(np.array([True, False]), np.array([0.5, 0.5])) == 0.5
 
 
+def test_a_handful_of_real_articles_does_not_choose_the_threshold_alone(found):
+    _, poor = training.fit(found, CONFIG)
+    real = [int(np.where(found.poor, poor, 0).argmax()), int(np.where(found.poor, 1, poor).argmin())]  # the easiest of each
+    weight = np.full_like(found.weight, 0.5)
+    weight[real] = 1
+    fitted, poor = training.fit(found._replace(weight=weight), CONFIG)
+    assert fitted.threshold == training.best_threshold(found.poor, poor) != training.best_threshold(found.poor[real], poor[real])
+
+
+def test_many_real_articles_choose_the_threshold_alone(found, monkeypatch):
+    monkeypatch.setattr(training, "_DECIDE", 3)
+    some = np.where(np.arange(found.weight.size) < 8, 1.0, 0.5)
+    fitted, out_of_fold = training.fit(found._replace(weight=some), CONFIG)
+    assert fitted.threshold == training.best_threshold(found.poor[:8], out_of_fold[:8])
+
+
 def test_a_balance_of_one_makes_the_rarer_reason_likelier(found):
     promo = REASONS.index("promo")
     first = np.flatnonzero(found.reason == promo)[0]
@@ -210,6 +228,23 @@ def test_a_balance_of_one_makes_the_rarer_reason_likelier(found):
 
 def test_log_odds_of_zero_are_even():
     assert probability_of_poor(np.zeros((6, 1))) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("articles", [4, 5, 8])
+def test_few_articles_are_enough(tmp_path, articles):
+    few = small.load(tmp_path / "few.jsonl", judged.records(articles))
+    report = cross_validate(few, CONFIG, training.prepare(few, CONFIG, jobs=1))
+    assert sum(report.verdict.support) == articles
+
+
+def test_a_verdict_that_one_site_alone_has_is_not_known_on_the_others(dataset, found):
+    poor = found.group == found.group[0]
+    alone = found._replace(poor=poor, reason=np.where(poor, 0, -1))
+    articles = (replace(a, quality="poor" if bad else "good") for a, bad in zip(dataset.articles, poor, strict=True))
+    report = cross_validate(Dataset(tuple(articles)), CONFIG, alone)
+    held = (found.fold == found.fold[0]) & poor
+    assert report.scored.probability[1][held].max() < 0.2
+    assert training.fit(alone.select(np.flatnonzero(~poor)), CONFIG)[0].scores(alone)[0].max() < 0
 
 
 def test_too_few_verdicts_are_refused(dataset):

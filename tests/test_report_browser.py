@@ -21,6 +21,16 @@ from trainer.report import to_json, to_text
 from trainer.report_page import of_report, page, page_data
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"></script><script>document.title='taken'</script>"
+LONG = {
+    "id": "long",
+    "site": "long.example",
+    "quality": "poor",
+    "quality_reason": "truncated",
+    "paragraphs": [
+        {"text": "Keep our night desk open: give what you can.", "label": "fundraising"},
+        {"text": "The first of many sentences about a ramp. " * 90 + "and so it breaks off", "label": "news"},
+    ],
+}
 CURVE_DATA = {"articles": 12, "sites": 6, "digest": "0" * 64}
 CURVE = {
     "articles": [4.0, 8.0, 16.0, 32.0],
@@ -316,8 +326,9 @@ def on_quality(tmp_path_factory) -> tuple[Path, dict[str, Any]]:
     from trainer.cli.quality import evaluate
 
     work = tmp_path_factory.mktemp("quality")
-    labels, file, figures = write(work / "labels.jsonl", judged.records()), work / "quality.html", work / "quality.json"
-    evaluate([labels], overrides=judged.SETTINGS, report_file=file, json_file=figures, jobs=1)
+    labels = write(work / "labels.jsonl", [*judged.records(34, 17), LONG])
+    curve, file, figures = work / "curve.json", work / "quality.html", work / "quality.json"
+    evaluate([labels], overrides=judged.SETTINGS, report_file=file, json_file=figures, curve=curve, jobs=1)
     return file, json.loads(figures.read_text("utf-8"))
 
 
@@ -331,11 +342,21 @@ def test_the_page_on_article_quality_speaks_of_articles_and_opens_them(open_page
     dialog = shown.get_by_role("dialog")
     assert f"{taken} article" in dialog.inner_text()
     assert dialog.locator(".passage.current").count() == taken > 0
+    assert "article 1 of 1" not in dialog.inner_text()
     shown.keyboard.press("Escape")
     before = cells(shown, "#removal-figures table >> nth=0")
     shown.locator("#threshold").press("Home")
     assert cells(shown, "#removal-figures table >> nth=0") != before
     said = shown.locator("main").inner_text()
+    assert "likeliest" not in said
+    assert "F1 against the number of articles trained on." in said
+    assert "reasons, macro-F1" in said
+    texts = shown.evaluate("data.examples.texts.text")
+    (long,) = (text for text in texts if text.startswith("The first of many sentences"))
+    assert long.endswith("and so it breaks off")
+    assert len(long) == 1800
+    assert not any("Keep our night desk" in text for text in texts)
+    said = said[: said.index("Settings that are not the defaults")]
     assert "paragraph" not in said
     assert "news" not in said.lower()
     assert np.min(shown.evaluate(CONTRASTS)) >= 4.5

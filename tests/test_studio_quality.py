@@ -7,6 +7,7 @@ import json
 import pytest
 from commands import read, succeed
 from labelling import colleague, file, number_of, project_name, result, scraped, tasks_of, use
+from small import write
 
 from trainer.cli.labels.pull import pull
 from trainer.cli.labels.push import push
@@ -80,6 +81,39 @@ def test_a_contested_verdict_is_null_and_check_says_so(client, project, tmp_path
     quality = json.loads(done.out)["quality"]
     assert quality["agreement"]["paragraphs"] == 3
     assert [case["id"] for case in quality["conflicts"]] == ["a1", "a2"]
+
+
+def test_a_contested_verdict_that_was_settled_in_the_file_stays_until_somebody_says_more(client, project, tmp_path):
+    task = tasks_of(client, project)[1]
+    other = colleague(client)
+    judge(client, task, "good")
+    judge(client, task, "garbled", who=other)
+    out = tmp_path / "pulled.jsonl"
+    pull(project, out)
+    (contested,) = read(out)
+    write(out, [{**contested, "quality": "poor", "quality_reason": "garbled"}])
+    report = pull(project, out)
+    assert (report["verdicts"], report["verdict_conflicts"]) == (0, [])
+    (settled,) = read(out)
+    assert (settled["quality"], settled["quality_reason"]) == ("poor", "garbled")
+    judge(client, task, "promo", who=other)
+    assert [case["id"] for case in pull(project, out)["verdict_conflicts"]] == ["a1"]
+    assert "quality" not in read(out)[0]
+
+
+def test_a_verdict_that_was_taken_back_stays_unless_pruned(client, project, tmp_path):
+    task = tasks_of(client, project)[0]
+    judge(client, task, "good")
+    out = tmp_path / "pulled.jsonl"
+    assert pull(project, out)["annotators"] == ["tests@example.com"]
+    (annotation,) = tasks_of(client, project)[0]["annotations"]
+    client._sdk.annotations.update(annotation["id"], result=result(task, ["news", "news", "caption", "news", "navigation"]))
+    report = pull(project, out)
+    assert (report["gone"], report["pruned"], read(out)[0]["quality"]) == (1, False, "good")
+    report = pull(project, out, prune=True)
+    (record,) = read(out)
+    assert (report["gone"], report["pruned"], record["paragraphs"][0]["label"]) == (1, True, "news")
+    assert not {"quality", "quality_annotations"} & record.keys()
 
 
 def test_a_project_from_before_gets_the_question_and_keeps_its_annotations(client, tmp_path):

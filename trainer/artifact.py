@@ -32,7 +32,7 @@ from trainer.text import TextStage
 # under tests/models so that this stays true.
 FORMAT = 3
 
-DEFAULT = "news-en"  # the English news model that comes with the package
+DEFAULT, DEFAULT_QUALITY = "news-en", "quality-en"  # the English models that come with the package
 PARAGRAPHS, QUALITY = "paragraphs", "quality"  # tasks; the file of a paragraph model does not name its own
 WEIGHTS, METRICS, CARD = "model.safetensors", "metrics.json", "card.md"
 MAX_FILE_BYTES, MAX_HEADER_BYTES = 32 << 20, 1 << 20
@@ -143,21 +143,22 @@ def check_free(folder: Path, *, force: bool) -> None:
 def find(model: Path | str | None = None, default: str = DEFAULT) -> Path:
     """Return the folder of a model: the given one, or for none the default one that comes with the package.
 
-    That one also answers to its bare name, e.g. `news-en`, where the working directory has no folder of this name. It lies within
-    the installed package, or beside it in a checkout.
+    Those that come with it, `news-en` and `quality-en`, also answer to their bare names where the working directory has no folder
+    of this name. They lie within the installed package, or beside it in a checkout.
 
     Raises:
-        ArtifactError: this installation has no default model.
+        ArtifactError: this installation has no such model.
     """
-    if model is not None and (str(model) != default or Path(model).exists()):
+    name = default if model is None else str(model)
+    if model is not None and (name not in (DEFAULT, DEFAULT_QUALITY) or Path(model).exists()):
         return Path(model)
     package = Path(__file__).resolve().parent
     for home in (package, package.parent):
-        folder = home / "models" / default
+        folder = home / "models" / name
         if (folder / WEIGHTS).is_file():
             return folder
     raise ArtifactError(
-        f"no default model ({default}) in this installation",
+        f"no default model ({name}) in this installation",
         hint="Train one, for example trainer train labels --out models/mine, and name it.",
     )
 
@@ -180,6 +181,18 @@ def load(model: Path | str | None = None) -> Classifier:
     return Classifier(
         network, metadata.labels, metadata.policy, name=folder.resolve().name, digest=metadata.digest, info=metadata.info
     )
+
+
+def task_of(folder: Path) -> str:
+    """Return what the model in a folder is for, PARAGRAPHS or QUALITY, as far as its file says.
+
+    Raises:
+        ArtifactError: there is none, or it is damaged.
+    """
+    path = folder / WEIGHTS
+    data = read_weights(path)
+    with refusing(str(path)):
+        return str(_description(_header(data)).get("task", PARAGRAPHS))
 
 
 def read_weights(path: Path) -> bytes:
@@ -237,7 +250,7 @@ def describe(data: bytes, task: str) -> tuple[dict[str, Any], dict[str, Any]]:
         article = {PARAGRAPHS: "paragraphs", QUALITY: "article quality"}
         raise ArtifactError(
             f"is a model of {article.get(str(found), 'something else')}, not of {article[task]}",
-            hint="Give a paragraph model as --model and a quality model as --quality.",
+            hint="A quality model goes with --quality or --task quality, a paragraph model with --model.",
         )
     return description, header
 

@@ -88,11 +88,12 @@ class Comparison:
         return dict(json.loads(json.dumps(asdict(self)), parse_constant=lambda _: None))
 
 
-def comparable(report: Report, dataset: Dataset, config: Config) -> dict[str, Any]:
+def comparable(report: Report, dataset: Dataset, config: Config, *, settings: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return what the file of a report must hold, besides its figures, to be compared with others.
 
     `sites`: for each a digest of texts and true labels, `confusion` [true][predicted], and `characters`, see `sums.Sums`.
-    `draws`: average precision of each label in each draw of sites. `settings`: those that are not the defaults.
+    `draws`: average precision of each label in each draw of sites. `settings`: those that are not the defaults; the config's,
+    where not given.
     """
     if report.detail is None:
         raise InputError("this report holds figures alone, no sites")
@@ -111,7 +112,7 @@ def comparable(report: Report, dataset: Dataset, config: Config) -> dict[str, An
     drawn = np.round(report.detail.average_precision, 6).tolist()
     draws = {"seed": config.seed, "average_precision": [[None if value != value else value for value in row] for row in drawn]}
     kept = [labels.names[k] for k in labels.kept]
-    return {"kept": kept, "settings": config.changes, "sites": sites, "draws": draws}
+    return {"kept": kept, "settings": config.changes if settings is None else settings, "sites": sites, "draws": draws}
 
 
 def _site_digests(dataset: Dataset) -> dict[str, str]:

@@ -25,6 +25,12 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What differs from the defaults: `section.key` → value, JSON-ready."""
+        own, usual = (_flat(config.model_dump(mode="json")) for config in (self, type(self)()))
+        return {key: value for key, value in own.items() if value != usual[key]}
+
 
 Settings = TypeVar("Settings", bound=Section)
 
@@ -145,12 +151,6 @@ class Config(Section):
         """SHA-256 of all settings, hexadecimal."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
-    @property
-    def changes(self) -> dict[str, Any]:
-        """What differs from the defaults: `section.key` → value, JSON-ready."""
-        own, usual = (_flat(config.model_dump(mode="json")) for config in (self, Config()))
-        return {key: value for key, value in own.items() if value != usual[key]}
-
     def estimator_params(self) -> dict[str, Any]:
         """Return the settings as parameters of `estimator.ArticleClassifier`."""
         labels = self.label_set
@@ -165,9 +165,11 @@ class Config(Section):
         }
 
 
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    sections = ((key, value if isinstance(value, dict) else {"": value}) for key, value in values.items())
-    return {f"{key}.{name}".rstrip("."): value for key, section in sections for name, value in section.items()}
+def _flat(values: dict[str, Any], section: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        out |= _flat(value, f"{section}{key}.") if isinstance(value, dict) else {f"{section}{key}": value}
+    return out
 
 
 def load_config(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Config:

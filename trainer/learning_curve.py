@@ -43,6 +43,14 @@ FAST = (
 Index = NDArray[np.intp]
 
 
+class Fit(NamedTuple):
+    """One model of a learning curve: `rows` to train on, a share of those that are not `held` out."""
+
+    share: float
+    held: Index
+    rows: Index
+
+
 class Law(NamedTuple):
     """F1 on n articles: `limit` - `gap` · n^-`rate` (Figueroa et al., 2012, BMC Med. Inform. Decis. Mak. 12:8)."""
 
@@ -111,21 +119,27 @@ def learning_curve(
         InputError: too few sites.
     """
     group, _ = join_near_duplicates(dataset, config)
-    if np.unique(group).size < _LEAST_SITES:
-        raise InputError(
-            f"a learning curve needs {_LEAST_SITES} sites, there are {np.unique(group).size}", hint="Label more sites first."
-        )
-    folds = split_folds(dataset, config, group)
-    plan = [(share, held, _training_rows(group, held, share, config.seed)) for share in SHARES for held in folds]
+    plan = plan_of(group, split_folds(dataset, config, group), config.seed)
     done = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(_run)(dataset, config, group, rows, held) for _, held, rows in plan
     )
     scored = list(progress(done, len(plan)))
-    articles = [float(np.mean([rows.size for share, _, rows in plan if share == part])) for part in SHARES]
     by_share = [
         join_scored([found for (share, _, _), found in zip(plan, scored, strict=True) if share == part]) for part in SHARES
     ]
-    return _report(by_share, articles, dataset, config, more)
+    return through(by_share, plan, dataset, config, more)
+
+
+def plan_of(group: Index, folds: Sequence[Index], seed: int) -> list[Fit]:
+    """Return what to fit: in each fold, each of SHARES of the groups that are not held out.
+
+    Raises:
+        InputError: too few groups.
+    """
+    count = np.unique(group).size
+    if count < _LEAST_SITES:
+        raise InputError(f"a learning curve needs {_LEAST_SITES} sites, there are {count}", hint="Label more sites first.")
+    return [Fit(share, held, _training_rows(group, held, share, seed)) for share in SHARES for held in folds]
 
 
 def _training_rows(group: Index, held: Index, share: float, seed: int) -> Index:
@@ -142,7 +156,9 @@ def _run(dataset: Dataset, config: Config, group: Index, rows: Index, held: Inde
     return score_articles(dataset, held, config, model.predict_proba(test.texts).T, never)
 
 
-def _report(by_share: Sequence[Scored], articles: list[float], dataset: Dataset, config: Config, more: int) -> LearningCurve:
+def through(by_share: Sequence[Scored], plan: Sequence[Fit], dataset: Dataset, config: Config, more: int) -> LearningCurve:
+    """Return the curve through what was found at each of SHARES on articles that were held out."""
+    articles = [float(np.mean([fit.rows.size for fit in plan if fit.share == part])) for part in SHARES]
     labels = config.label_set
     sites = np.unique(by_share[0].site, return_inverse=True)
     weights = resample_sites(sites[0].size, config)

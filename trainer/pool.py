@@ -41,7 +41,7 @@ class Pool(NamedTuple):
     its own. `sites`: names, "" where unknown. `expected` [n, labels]: sum of each label's probabilities over the paragraphs;
     `squares`: of their squares. `entropy` [n]: sum over the paragraphs, in nats. `paragraphs` [n]: how many. `sketch`
     [n, PERMUTATIONS]: MinHash of the set of paragraphs. `labels`: names of the columns. `left_out`: reason → articles that are
-    not in the pool.
+    not in the pool. `whole`: whether the labels are verdicts on whole articles, each counting as one paragraph.
     """
 
     place: Index
@@ -54,6 +54,7 @@ class Pool(NamedTuple):
     sketch: NDArray[np.uint32]
     labels: tuple[str, ...]
     left_out: dict[str, int]
+    whole: bool = False
 
 
 class Known(NamedTuple):

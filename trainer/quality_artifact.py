@@ -20,7 +20,7 @@ from trainer.signals import NAMES
 from trainer.text import Matrix, TextStage
 from trainer.verdicts import REASONS
 
-DEFAULT = "quality-en"  # the quality model that comes with the package
+DEFAULT = artifact.DEFAULT_QUALITY
 _BITS, _NGRAMS, _MOST_LABELS, _LARGEST = (4, 20), (2, 8), 64, 1e6
 
 

@@ -16,7 +16,7 @@ from trainer.evaluation import Detail, Report, Scored, average_precision, interv
 from trainer.heuristics import RULES, broken
 from trainer.quality import QualityModel, measures, probability_of_poor
 from trainer.quality_config import QualityConfig
-from trainer.quality_training import Material, best_threshold
+from trainer.quality_training import Material, Progress, best_threshold
 from trainer.result import FilterResult
 from trainer.schema import Label, LabelSet
 from trainer.signals import NAMES
@@ -51,13 +51,19 @@ class QualityReport:
 
 
 def cross_validate(
-    dataset: Dataset, config: QualityConfig, found: Material, *, only: Sequence[str] | None = None
+    dataset: Dataset,
+    config: QualityConfig,
+    found: Material,
+    *,
+    only: Sequence[str] | None = None,
+    progress: Progress = lambda items, _: items,
 ) -> QualityReport:
     """Evaluate in the folds in which the articles were filtered; each fold's model is fitted on the others, threshold included.
 
     Args:
         dataset: as `quality_training.prepare` got it, `found` what that returned.
         only: ids of the articles that figures are about; the others are trained on alone. All where left out.
+        progress: wraps the iterable of folds; gets their number too.
     """
     dataset = training.judged(dataset)
     numbers = np.unique(found.fold)
@@ -67,7 +73,7 @@ def cross_validate(
     predicted = Predicted(np.zeros(counted.size), np.zeros(counted.size, bool), np.zeros(counted.size, np.intp))
     by_rule = {name: predicted._replace(poor=np.zeros(counted.size), called=np.zeros(counted.size, bool)) for name in baselines()}
     thresholds = []
-    for number in numbers:
+    for number in progress(numbers, numbers.size):
         rest, held = np.flatnonzero(found.fold != number), np.flatnonzero(found.fold == number)
         fitted, _ = training.fit(found.select(rest), config)
         scores = fitted.scores(found.select(held))
@@ -93,9 +99,10 @@ def evaluate_model(
     scores = model.scores(results)
     poor = probability_of_poor(scores)
     predicted = Predicted(poor, poor >= model.threshold, scores[1:].argmax(axis=0))
-    notes = []
     if model.info.get("data", {}).get("digest") == dataset.quality_digest:
-        notes.append("this is the data the model was trained on: the figures say nothing about new sites")
+        notes = ["this is the data the model was trained on: the figures say nothing about new sites"]
+    else:
+        notes = ["the figures are about new sites only if neither model was trained on any of these articles"]
     thresholds = ((1 - model.threshold, model.threshold),)
     found = measures(results)
     rows = np.arange(len(dataset.articles))

@@ -31,4 +31,5 @@ def by_quality(pool: Pool, items: Iterable[Item], model: Classifier, quality: Qu
         entropy=-(probability * np.log(probability + _TINY)).sum(axis=1),
         paragraphs=np.ones(len(results), np.intp),
         labels=CODES,
+        whole=True,
     )

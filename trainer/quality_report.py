@@ -13,17 +13,20 @@ from rich.text import Text
 
 from trainer.artifact import CARD, METRICS
 from trainer.config import Config, LabelSection
-from trainer.dataset import Dataset
+from trainer.dataset import Dataset, LabelledArticle
 from trainer.evaluation import Report
 from trainer.quality_config import QualityConfig
 from trainer.quality_evaluation import LABELS, QualityReport
 from trainer.quality_training import TrainedQuality
 from trainer.report import METRICS as NAMES
-from trainer.report import figure
+from trainer.report import TITLES, figure
 from trainer.report import to_json as report_json
 from trainer.verdicts import GOOD, POOR
 
-OVERALL = {"macro_f1": "macro-F1", "accuracy": "accuracy", "reasons_macro_f1": "reasons, macro-F1"}
+OVERALL = {name: TITLES[name] for name in ("macro_f1", "accuracy", "reasons_macro_f1")}
+_LENGTHS = {500: "under 500 characters", 1500: "500 to 1,499 characters", 5000: "1,500 to 4,999 characters"}
+_LONG = "5,000 characters or more"
+_BEGINNING, _END = 1200, 600  # characters shown of an article
 
 
 def to_json(report: QualityReport) -> dict[str, Any]:
@@ -58,18 +61,48 @@ def item_config(config: QualityConfig) -> Config:
     return Config(labels=labels, seed=config.seed, evaluation=config.evaluation)
 
 
-def page(report: QualityReport, leaky: QualityReport | None, dataset: Dataset, config: QualityConfig) -> str:
-    """Return the report page; `dataset` are the judged articles."""
+def page(
+    report: QualityReport, leaky: QualityReport | None, curve: dict[str, Any] | None, dataset: Dataset, config: QualityConfig
+) -> str:
+    """Return the report page; `dataset` are the judged articles, for the others see `report_page.page_data`."""
     from trainer.report_page import of_report, page_data
     from trainer.report_page import page as html
 
     material = of_report(report.verdict, as_items(dataset), item_config(config))
-    groups = {"reason": [article.quality_reason or "" for article in dataset.articles], "length": material.groups["length"]}
     material = replace(
-        material, unit="article", kept=GOOD, rest=POOR, limit=None, groups=groups, any_label=True, odds=(-4.6, 4.6)
+        material,
+        texts=[_both_ends(_story(article, config)) for article in dataset.articles],
+        groups={
+            "reason": [article.quality_reason or "" for article in dataset.articles],
+            "length": [_length(chars) for chars in report.scored.chars.tolist()],
+        },
+        unit="article",
+        kept=GOOD,
+        rest=POOR,
+        limit=None,
+        any_label=True,
+        odds=(-4.6, 4.6),
+        shown=_BEGINNING + _END,
     )
-    data = page_data(report.verdict, material, leaky=leaky.verdict if leaky else None)
+    random = leaky.verdict if leaky else None
+    data = page_data(report.verdict, material, leaky=random, curve=curve, settings=config.changes)
     return html("How well poor articles are told from good ones", data)
+
+
+def _story(article: LabelledArticle, config: QualityConfig) -> str:
+    """Return an article without what is labelled as residue."""
+    kept = {label.name for label in config.paragraphs.labels if label.kept} | {None}
+    return "\n".join(text for text, label in zip(article.texts, article.labels, strict=True) if label in kept)
+
+
+def _both_ends(text: str) -> str:
+    """Return the beginning and the end of a long text: either may say what is wrong with it."""
+    gap = "\n[…]\n"
+    return text if len(text) <= _BEGINNING + _END else text[: _BEGINNING - len(gap)] + gap + text[-_END:]
+
+
+def _length(chars: int) -> str:
+    return next((name for limit, name in _LENGTHS.items() if chars < limit), _LONG)
 
 
 def show(report: QualityReport, console: Console) -> None:

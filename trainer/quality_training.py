@@ -37,6 +37,7 @@ Index = NDArray[np.intp]
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 _UNKNOWN = -1  # reason of an article that is good, or poor for a reason nobody gave
 _LEAST = 2  # articles of either verdict
+_DECIDE = 20  # real articles of either verdict, from which on they alone decide on the threshold
 
 
 class Material(NamedTuple):
@@ -162,7 +163,9 @@ def split(dataset: Dataset, group: Index, config: QualityConfig) -> list[Index]:
 
 
 def stratified(kind: NDArray[Any], group: Index, count: int, seed: int) -> list[Index]:
-    """Return the numbers of each fold, whole groups, kinds spread evenly."""
+    """Return the numbers of each fold, whole groups, kinds spread evenly as far as there are enough of any."""
+    if np.unique(kind, return_counts=True)[1].max() < count:
+        kind = np.zeros(kind.size, np.intp)
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # kinds rarer than folds
@@ -192,13 +195,10 @@ def fit(found: Material, config: QualityConfig) -> tuple[Fitted, Matrix]:
     poor = np.zeros(found.poor.size)
     for held in stratified(found.poor.astype(int), found.group, count, config.seed):
         rest = np.setdiff1d(np.arange(found.poor.size), held)
-        if np.unique(found.poor[rest]).size == 2:
-            scores = _fit(found.select(rest), config, with_reasons=False).scores(found.select(held))
-            poor[held] = probability_of_poor(scores)
-        else:
-            poor[held] = found.poor[rest].mean()
-    decides = found.weight >= 1
-    decides = decides if np.unique(found.poor[decides]).size == 2 else np.ones_like(decides)
+        scores = _fit(found.select(rest), config, with_reasons=False).scores(found.select(held))
+        poor[held] = probability_of_poor(scores)
+    real = found.weight >= 1
+    decides = real if np.bincount(found.poor[real], minlength=2).min() >= _DECIDE else np.ones_like(real)
     threshold = best_threshold(found.poor[decides], poor[decides])
     return _fit(found, config)._replace(threshold=threshold), poor
 
@@ -255,8 +255,11 @@ def _fit(found: Material, config: QualityConfig, *, with_reasons: bool = True) -
     outputs = 1 + len(REASONS)
     coef, bias = np.zeros((outputs, matrix.shape[1])), np.zeros(outputs)
     with threadpool_limits(1):
-        verdict = _regression(matrix, found.poor.astype(np.intp), found.weight, model.C, model.balance)
-        coef[0], bias[0] = verdict.coef_[0], verdict.intercept_[0]
+        if np.unique(found.poor).size == 2:
+            verdict = _regression(matrix, found.poor.astype(np.intp), found.weight, model.C, model.balance)
+            coef[0], bias[0] = verdict.coef_[0], verdict.intercept_[0]
+        else:  # where the sites left have only one: as likely as that many of it make it (Laplace's rule)
+            bias[0] = np.log((found.poor.sum() + 1) / ((~found.poor).sum() + 1))
         known = np.flatnonzero(found.reason != _UNKNOWN)
         seen = np.unique(found.reason[known])
         bias[1:] = -1e3  # a reason without examples is never the likeliest, unless there are no others

@@ -25,6 +25,7 @@ OVERALL = {
     "news_lost_per_1000": "at the thresholds: news characters lost per 1,000",
     "junk_removed": "at the thresholds: share of junk characters removed",
 }
+TITLES = OVERALL | {"reasons_macro_f1": "reasons, macro-F1"}
 _FOR_MACHINES = ("sites", "draws")
 
 

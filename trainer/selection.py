@@ -125,12 +125,13 @@ class _Batch:
         site = pool.site[row]
         new = "a site not labelled before" if pool.sites[site] and self.is_new[site] and not self.picked[site] else ""
         if strategy == "uncertainty":
-            why = f"{pool.entropy[row] / pool.paragraphs[row]:.2f} nats of doubt a paragraph"
+            why = f"{pool.entropy[row] / pool.paragraphs[row]:.2f} nats of doubt{'' if pool.whole else ' a paragraph'}"
         elif strategy == "diverse":
             why = "" if new else "drawn among the sites labelled least"
         else:
             label = int((gain if strategy == "mixed" else self.share[row]).argmax())
-            why = f"about {pool.expected[row, label]:.1f} paragraphs of {pool.labels[label]}"
+            name, expected = pool.labels[label], pool.expected[row, label]
+            why = f"{name} with probability {expected:.2f}" if pool.whole else f"about {expected:.1f} paragraphs of {name}"
         return ", ".join(part for part in (why, new) if part)
 
     def _take(self, pick: Pick) -> None:

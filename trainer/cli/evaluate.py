@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trainer.cli import quality
+from trainer.cli.curve_file import read_or_measure
 from trainer.cli.options import DEFAULT_LABELS, ConfigFile, Labels, Overrides, say, stdout_console, tracked
 from trainer.errors import InputError
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from trainer.config import Config
     from trainer.dataset import Dataset
     from trainer.evaluation import Report
+    from trainer.learning_curve import LearningCurve
 
 NAME = "evaluate"
-_CURVE = ("articles", "more", "labels", "best", "data")  # what a file of a learning curve holds
 
 
 def command(
@@ -108,7 +108,7 @@ def evaluate(
     dataset = load_labels(labels, settings.label_set, settings.by_kind)
     for note in dataset.notes:
         say(f"note: {note}")
-    learnt = _learning_curve(curve, dataset, settings, jobs) if curve else None
+    learnt = read_or_measure(curve, lambda: _learning_curve(dataset, settings, jobs)) if curve else None
     with ExitStack() as stack:
         file = stack.enter_context(write_whole(json_file)) if json_file and json_file != STDIO else None
         page = stack.enter_context(write_whole(report_file)) if report_file else None
@@ -159,27 +159,13 @@ def check(
         raise InputError(f"--jobs is {jobs}", hint="Give a number of processes, or -1 for one a core.")
 
 
-def _learning_curve(file: Path, dataset: Dataset, settings: Config, jobs: int) -> dict[str, Any]:
-    """Read a learning curve, or measure one with the small settings and write it."""
-    from trainer.cli.labels.curve import to_json
+def _learning_curve(dataset: Dataset, settings: Config, jobs: int) -> LearningCurve:
+    """Measure a learning curve with the small settings."""
     from trainer.config import load_config
-    from trainer.files import write_whole
     from trainer.learning_curve import FAST, learning_curve
 
-    if file.exists():
-        try:
-            found = json.loads(file.read_text("utf-8"))
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict) or not all(key in found for key in _CURVE):
-            raise InputError("is not a learning curve", where=str(file), hint="trainer labels curve --out FILE.json makes one.")
-        return found
-    say(f"{file} is not there yet: measuring the learning curve, with small settings")
     small = load_config(None, FAST).model_copy(update={"labels": settings.labels, "seed": settings.seed})
-    with write_whole(file) as temporary:
-        measured = to_json(learning_curve(dataset, small, jobs=jobs, progress=tracked("fits of the learning curve")))
-        temporary.write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
-    return measured
+    return learning_curve(dataset, small, jobs=jobs, progress=tracked("fits of the learning curve"))
 
 
 def _page(report: Report, leaky: Report | None, curve: dict[str, Any] | None, dataset: Dataset, settings: Config) -> str:

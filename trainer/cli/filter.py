@@ -223,13 +223,13 @@ def _shower(classifier: Classifier, *, with_explanations: bool, diff: bool, sile
         seen += 1
         if diff:
             show_diff(console, name, result, why, colours)
-            if verdict:
-                show_verdict(console, verdict)
         elif with_explanations and not silent:
             show_reasons(console, name, result, why, colours)
         elif not silent:
             gap = "\n" if seen > 1 else ""
             sys.stdout.buffer.write(f"{gap}{result.text}\n".encode("utf-8", "surrogatepass"))
+        if verdict and (diff or (with_explanations and not silent)):
+            show_verdict(console, verdict)
 
     return show
 

@@ -20,6 +20,8 @@ def command(
     """Show what a model is: labels, thresholds, size, data, versions, results, card.
 
     Example: trainer info models/mine
+
+    Example: trainer info quality-en
     """
     if as_json:
         typer.echo(json.dumps(info(model), indent=1))
@@ -32,19 +34,46 @@ def info(model: Path | None = None) -> dict[str, Any]:
     from trainer import artifact
 
     folder = artifact.find(model)
-    classifier = artifact.load(folder)
+    own = _quality(folder) if artifact.task_of(folder) == artifact.QUALITY else _paragraphs(folder)
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
     card = folder / artifact.CARD
     return {
-        "name": classifier.name,
-        "digest": classifier.digest,
+        **own,
         "format": artifact.FORMAT,
-        "labels": [label._asdict() for label in classifier.labels],
-        "policy": classifier.policy._asdict(),
         "files": files,
-        "info": classifier.info,
         "metrics": _read_json(folder / artifact.METRICS),
         "card": card.read_text("utf-8", "replace") if card.is_file() else "",
+    }
+
+
+def _paragraphs(folder: Path) -> dict[str, Any]:
+    from trainer.artifact import PARAGRAPHS, load
+
+    model = load(folder)
+    return {
+        "name": model.name,
+        "task": PARAGRAPHS,
+        "digest": model.digest,
+        "labels": [label._asdict() for label in model.labels],
+        "policy": model.policy._asdict(),
+        "info": model.info,
+    }
+
+
+def _quality(folder: Path) -> dict[str, Any]:
+    from trainer.artifact import QUALITY
+    from trainer.quality_artifact import load_quality
+    from trainer.verdicts import REASONS
+
+    model = load_quality(folder)
+    return {
+        "name": model.name,
+        "task": QUALITY,
+        "digest": model.digest,
+        "labels": list(model.labels),
+        "threshold": model.threshold,
+        "reasons": list(REASONS),
+        "info": model.info,
     }
 
 
@@ -60,19 +89,13 @@ def _show(found: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from trainer.policy import NEVER
-
     console = stdout_console()
     table = Table("model", escape(found["name"]), show_header=True)
     table.add_row("digest", found["digest"])
     table.add_row("format", str(found["format"]))
     table.add_row("size", escape(", ".join(f"{name} {size:,} bytes" for name, size in found["files"].items())))
-    for label, threshold in zip(found["labels"], found["policy"]["thresholds"], strict=True):
-        fate = "kept" if label["kept"] else f"removed from {threshold:.3f} on" if threshold < NEVER else "never removed"
-        table.add_row(escape(f"label {label['name']}"), fate)
-    for key, value in found["policy"].items():
-        if key != "thresholds":
-            table.add_row(key, str(value))
+    for key, value in _decisions(found).items():
+        table.add_row(escape(key), escape(value))
     for key in ("name", "digest"):
         if key in found["info"].get("base", {}):
             table.add_row(f"adapted from: {key}", escape(str(found["info"]["base"][key])))
@@ -83,3 +106,22 @@ def _show(found: dict[str, Any]) -> None:
     console.print(table)
     if found["card"]:
         console.print(Markdown(found["card"]))
+
+
+def _decisions(found: dict[str, Any]) -> dict[str, str]:
+    """Return what a model tells apart, and from where on."""
+    from trainer.artifact import QUALITY
+    from trainer.policy import NEVER
+
+    if found["task"] == QUALITY:
+        return {
+            "task": "article quality",
+            "poor": f"from a probability of poor of {found['threshold']:.3f} on",
+            "reasons": ", ".join(found["reasons"]),
+            "filtered with the labels": ", ".join(found["labels"]),
+        }
+    rows = {}
+    for label, threshold in zip(found["labels"], found["policy"]["thresholds"], strict=True):
+        fate = "kept" if label["kept"] else f"removed from {threshold:.3f} on" if threshold < NEVER else "never removed"
+        rows[f"label {label['name']}"] = fate
+    return rows | {key: str(value) for key, value in found["policy"].items() if key != "thresholds"}

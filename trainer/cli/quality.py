@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from enum import StrEnum
+from functools import cache, partial
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trainer import records
+from trainer.cli.curve_file import read_or_measure
 from trainer.cli.options import say, stdout_console, tracked
 from trainer.errors import InputError
 from trainer.files import STDIO, write_whole
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from trainer.dataset import Dataset
     from trainer.quality_config import QualityConfig
     from trainer.quality_evaluation import QualityReport
+    from trainer.quality_training import Material
 
 
 class TaskOption(StrEnum):
@@ -61,9 +64,9 @@ def train(
     data = training.summary(training.judged(dataset))
     counts = ", ".join(f"{name} {count:,}" for name, count in data["labels"].items())
     say(f"training on {data['articles']:,} articles of {data['sites']:,} sites: {counts}; first paragraph models for each fold")
-    found = training.prepare(dataset, settings, jobs=jobs, progress=tracked("folds of paragraph models"))
+    found = _prepared(dataset, settings, jobs)
     trained = training.train(dataset, settings, found)
-    report = cross_validate(dataset, settings, found)
+    report = cross_validate(dataset, settings, found, progress=tracked("folds"))
     fitted = trained.fitted
     folder = save_quality(
         out,
@@ -98,41 +101,49 @@ def evaluate(
     """Evaluate, print the tables, and write the JSON report and the page where asked for."""
     from trainer import quality_training as training
     from trainer.comparison import comparable
+    from trainer.quality_curve import learning_curve
     from trainer.quality_evaluation import cross_validate
     from trainer.quality_report import as_items, item_config, page, show, show_leakage, to_json
 
-    if curve:
-        raise InputError("a learning curve is measured for the labels of paragraphs alone", hint="Leave --curve out.")
     settings, dataset = _load(labels, config, overrides)
     articles = training.judged(dataset)
+    prepared = cache(partial(_prepared, dataset, settings, jobs))  # not needed for a saved model
     with ExitStack() as stack:
         file = stack.enter_context(write_whole(json_file)) if json_file and json_file != STDIO else None
         html = stack.enter_context(write_whole(report_file)) if report_file else None
-        leaky = None
+        measure = partial(learning_curve, dataset, settings, progress=tracked("fits of the learning curve"))
+        learnt = read_or_measure(curve, lambda: measure(prepared())) if curve else None
         if model:
             report = _evaluate_saved(model, paragraph_model, dataset, settings)
         else:
-            found = training.prepare(dataset, settings, jobs=jobs, progress=tracked("folds of paragraph models"))
-            report = cross_validate(dataset, settings, found)
-            if leakage:
-                random = training.prepare(dataset, settings, jobs=jobs, split_sites=True, progress=tracked("random folds"))
-                leaky = cross_validate(dataset, settings, random)
+            report = cross_validate(dataset, settings, prepared(), progress=tracked("folds"))
+        leaky = None
+        if leakage:
+            random = training.prepare(dataset, settings, jobs=jobs, split_sites=True, progress=tracked("random folds"))
+            leaky = cross_validate(dataset, settings, random, progress=tracked("folds"))
         if json_file != STDIO:
             console = stdout_console()
             show(report, console)
             if leaky:
                 show_leakage(report, leaky, console)
-        compared = comparable(report.verdict, as_items(articles), item_config(settings)) if json_file else {}
+        items, counted = as_items(articles), item_config(settings)
+        compared = comparable(report.verdict, items, counted, settings=settings.changes) if json_file else {}
         text = json.dumps({**to_json(report), **({"leaky": to_json(leaky)} if leaky else {}), **compared}, indent=1) + "\n"
         if file:
             file.write_text(text, "utf-8")
         elif json_file:
             sys.stdout.write(text)
         if html:
-            html.write_text(page(report, leaky, articles, settings), "utf-8")
+            html.write_text(page(report, leaky, learnt, articles, settings), "utf-8")
     for written in (json_file if file else None, report_file):
         if written:
             say(f"wrote {written}")
+
+
+def _prepared(dataset: Dataset, settings: QualityConfig, jobs: int) -> Material:
+    from trainer.quality_training import prepare
+
+    return prepare(dataset, settings, jobs=jobs, progress=tracked("folds of paragraph models"))
 
 
 def _evaluate_saved(model: Path, filtered_by: Path | None, dataset: Dataset, settings: QualityConfig) -> QualityReport:
@@ -179,7 +190,10 @@ class Gate:
         if verdict is None:
             return True
         record["quality"] = verdict.record()
-        if self._least is None or verdict.probability >= self._least or self._write is None:
+        if self._least is None or self._write is None:
+            return True
+        if verdict.probability >= self._least:
+            record.pop("refused", None)  # of an earlier run
             return True
         why = verdict.reason or f"quality {verdict.probability:.3f} is under {self._least:g}"
         self._write({**record, "refused": {"reason": why, "probability": round(verdict.probability, 6), "least": self._least}})
@@ -222,6 +236,6 @@ def open_gate(
             raise InputError("--min-quality needs a file for what is refused", hint="Add --refused refused.jsonl.")
         stem, _, suffix = out.name.partition(".")
         refused = out.with_name(f"{stem}.refused.{suffix}")
-    if refused is not None and refused in (STDIO, out):
+    if refused is not None and (refused == STDIO or (out is not None and refused.resolve() == out.resolve())):
         raise InputError("--refused needs a file of its own", where=str(refused), hint="Add --refused refused.jsonl.")
     return Gate(load_quality(quality), least, refused, stack, force=force)

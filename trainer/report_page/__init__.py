@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainer.evaluation import Report
-from trainer.report import OVERALL, to_json
+from trainer.report import TITLES, to_json
 from trainer.report_page import curves, mistakes
 from trainer.report_page.document import page
 from trainer.report_page.material import Material, of_report
@@ -25,6 +25,7 @@ _EXPLAINED = {  # what matters most comes first
     "accuracy": "share that gets its true label",
     "news_char_precision": "of the characters taken for {kept}, the share that is",
     "news_char_recall": "of the {kept} characters, the share taken for it",
+    "reasons_macro_f1": "of the poor {unit}s whose reason is known: mean of the reasons' F1, each reason counting the same",
 }
 
 
@@ -70,5 +71,5 @@ def _rank(name: str) -> int:
 
 def _headline(name: str, material: Material) -> dict[str, Any]:
     limit = "none" if material.limit is None else f"{1000 * material.limit:g}"
-    explained = _EXPLAINED.get(name, "").format(kept=material.kept, rest=material.rest, limit=limit)
-    return {"name": name, "title": OVERALL.get(name, name.replace("_", " ")), "explained": explained}
+    explained = _EXPLAINED.get(name, "").format(kept=material.kept, rest=material.rest, unit=material.unit, limit=limit)
+    return {"name": name, "title": TITLES.get(name, name), "explained": explained}

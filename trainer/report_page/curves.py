@@ -22,14 +22,17 @@ def precision_recall(material: Material) -> list[dict[str, Any]]:
     """Return for each class the curve (recall rising) and its two marks.
 
     Marks are [recall, precision]: `likeliest` where each item has its likeliest class, `chosen` at the chosen thresholds: what
-    goes as this class, or, for a class that is kept, what stays. Null where nothing is there.
+    goes as this class, or, for a class that is kept, what stays. Null where nothing is there, or classes are given at thresholds.
     """
     scored, kept = material.scored, material.labels.kept
     out = []
     for k, name in enumerate(material.labels.names):
         truth, found = scored.truth == k, scored.label == k
         chosen = ~scored.removed if kept == (k,) else found & scored.removed
-        marks = {"likeliest": _mark(truth, found), "chosen": _mark(truth, chosen) if k not in kept or kept == (k,) else None}
+        marks = {
+            "likeliest": None if material.any_label else _mark(truth, found),
+            "chosen": _mark(truth, chosen) if k not in kept or kept == (k,) else None,
+        }
         out.append({"name": name, "kept": k in kept, "curve": _curve(truth, scored.probability[k]), **marks})
     return out
 

@@ -33,8 +33,9 @@ class Material:
         groups: by what errors are grouped → group of each judged item [n], "" for none.
         limit: share of the kept characters that may be lost, 0 to 1; None where there is none. weights: [resamples, sites], see
         `evaluation.resample_sites`. unit, kept, rest: what an item, and the characters to keep and to remove, are called.
-        any_label: whether a threshold removes whatever reaches it, not only what most likely goes. odds: log-odds of the lowest
-        and the highest threshold of the slider.
+        any_label: whether a threshold removes whatever reaches it, not only what most likely goes: then a label is given at the
+        threshold, likeliest or not. odds: log-odds of the lowest and the highest threshold of the slider.
+        shown: characters shown of a text.
     """
 
     scored: Scored
@@ -52,6 +53,7 @@ class Material:
     rest: str = "junk"
     any_label: bool = False
     odds: tuple[float, float] = (0.0, 9.2)  # 0.5 to 0.9999
+    shown: int = 600
 
     @property
     def residue(self) -> Matrix:

@@ -19,7 +19,7 @@ _PER_CELL, _PER_ROW = 100, 15  # items kept of a cell of the confusion matrix, a
 _RIGHT = 20  # of a cell of right ones
 _PER_ARTICLE = 3
 _NEIGHBOURS = 2  # on each side
-_ITEM, _NEIGHBOUR = 600, 240  # characters shown of a text
+_NEIGHBOUR = 240  # characters shown of a neighbour
 _BUDGET = 2_500_000  # bytes of texts
 
 
@@ -115,7 +115,7 @@ def examples(material: Material, site_rows: Sequence[dict[str, Any]], grouped: S
         "groups": {by: [names[by].index(values[i]) for i in chosen] for by, values in material.groups.items()},
         "group_names": names,
         "texts": {
-            "text": [_cut(material.texts[place], _ITEM if place in shown else _NEIGHBOUR) for place in places],
+            "text": [_cut(material.texts[place], material.shown if place in shown else _NEIGHBOUR) for place in places],
             "truth": truth[judged[places]].tolist(),
             "label": label[judged[places]].tolist(),
             "lost": lost[judged[places]].tolist(),
@@ -181,7 +181,7 @@ def _within_budget(material: Material, candidates: Iterable[int]) -> list[int]:
     for i in candidates:
         place, before = int(material.place[i]), total
         for other in _around(material, place):
-            now = 5 * len(material.labels) + _bytes(_cut(material.texts[other], _ITEM if other == place else _NEIGHBOUR))
+            now = 5 * len(material.labels) + _bytes(_cut(material.texts[other], material.shown if other == place else _NEIGHBOUR))
             total += max(0, now - size.get(other, 0))
             size[other] = max(now, size.get(other, 0))
         if total > _BUDGET:

@@ -16,6 +16,7 @@ from trainer.verdicts import GOOD, POOR, VERDICTS_SAID, fields_of
 
 Record = dict[str, Any]
 _PULLED = ("annotator", "updated", "annotations")  # fields of a paragraph that say where its label comes from
+_VERDICT = ("quality", "quality_reason", VERDICTS_SAID)
 _SHOWN_CHARS = 80
 
 
@@ -116,13 +117,27 @@ def _update(record: Record, article: Pulled | None, changes: Changes, *, prune: 
         changes.edited.append({"id": record["id"], "paragraphs": edited})
     elif article and article.verdicts:
         _judge(record, list(article.verdicts.values()), changes)
+    elif VERDICTS_SAID in record:
+        changes.gone += 1
+        pruned = pruned or prune
+        for name in _VERDICT if prune else ():
+            record.pop(name, None)
     return pruned
 
 
 def _judge(record: Record, said: Sequence[Said], changes: Changes) -> None:
-    """Give an article the verdict that people agree on, and the reason if they agree on that too; contested, it has none."""
-    before = {name: record.get(name) for name in ("quality", "quality_reason", VERDICTS_SAID)}
+    """Give an article the verdict that people agree on, and the reason if they agree on that too.
+
+    Contested, it has none, unless one was settled here on the very same statements.
+    """
+    before = {name: record.get(name) for name in _VERDICT}
+    listed = [
+        {"annotator": one.annotator, "verdict": one.label, "updated": one.updated}
+        for one in sorted(said, key=lambda one: one.annotator)
+    ]
     codes = {one.label for one in said}
+    if len(codes) > 1 and before["quality"] is not None and before[VERDICTS_SAID] == listed:
+        return
     after: dict[str, Any] = {}
     if len(codes) == 1:
         after = dict(fields_of(codes.pop()))
@@ -130,10 +145,7 @@ def _judge(record: Record, said: Sequence[Said], changes: Changes) -> None:
         after = {"quality": POOR}
     else:
         changes.verdict_conflicts.append({"id": record["id"], "verdicts": {one.annotator: one.label for one in said}})
-    after[VERDICTS_SAID] = [
-        {"annotator": one.annotator, "verdict": one.label, "updated": one.updated}
-        for one in sorted(said, key=lambda one: one.annotator)
-    ]
+    after[VERDICTS_SAID] = listed
     if after != {name: value for name, value in before.items() if value is not None}:
         changes.verdicts += 1
         paragraphs = record.pop("paragraphs")
@@ -182,10 +194,11 @@ def _same(annotations: object, said: Sequence[Said]) -> bool:
     return people == {one[:2] for one in said} or times == {(one.updated, one.label) for one in said}
 
 
-def annotators(records: Iterable[Record]) -> set[str]:
-    """Return the names of all who labelled anything."""
+def annotators(records: Sequence[Record]) -> set[str]:
+    """Return the names of all who labelled or judged anything."""
     paragraphs = [paragraph for record in records for paragraph in record["paragraphs"]]
     said = [one for paragraph in paragraphs for one in (paragraph, *_listed(paragraph.get("annotations")))]
+    said += [one for record in records for one in _listed(record.get(VERDICTS_SAID))]
     return {one["annotator"] for one in said if isinstance(one.get("annotator"), str)}
 
 

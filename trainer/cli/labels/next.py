@@ -176,7 +176,7 @@ def next(
     if not chosen:
         raise InputError("nothing to pick from: the pool is empty or labelled already", hint="Name more articles.")
     report = _report(found, picks, len(bad), strategy, classifier.name)
-    _say(report, number)
+    _say(report, number, "" if found.whole else f"{report['paragraphs']:,} paragraphs, ")
     if out is not None or project is None:
         with records.writer(out or STDIO, force=force) as write:
             for record in chosen:
@@ -238,11 +238,11 @@ def _report(pool: Pool, picks: Sequence[Pick], bad: int, strategy: str, model: s
     }
 
 
-def _say(report: dict[str, Any], number: int) -> None:
+def _say(report: dict[str, Any], number: int, paragraphs: str) -> None:
     expected = ", ".join(f"{label} {count:,.0f}" for label, count in report["expected"].items())
     say(
         f"picked {report['picked']:,} of {report['pool']:,} articles of {report['sites']:,} sites, "
-        f"{report['random']:,} at random; {report['paragraphs']:,} paragraphs, about {expected}"
+        f"{report['random']:,} at random; {paragraphs}about {expected}"
     )
     for reason, count in report["left_out"].items():
         say(f"left out: {count:,} {reason}")

@@ -76,7 +76,8 @@ function shown(run) {
     el(
       "p",
       { class: "where" },
-      `${articles.site[article]} · ${articles.id[article]} · ${data.names.unit} ${numbers} of ${number(articles.size[article])}`,
+      `${articles.site[article]} · ${articles.id[article]}`,
+      data.names.any ? "" : ` · ${data.names.unit} ${numbers} of ${number(articles.size[article])}`,
     ),
     around.map((at) => passage(at, run.includes(at))),
   );

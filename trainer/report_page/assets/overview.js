@@ -12,6 +12,10 @@ function about() {
   );
   for (const name of ["unit", "kept", "rest"])
     document.querySelectorAll(`span.${name}`).forEach((span) => (span.textContent = data.names[name]));
+  if (data.names.any) {
+    put("likeliest-mark");
+    put("shown-of-items", ": how the story of each begins and ends, without its residue");
+  }
   const heading = document.getElementById("removal-title");
   heading.textContent = heading.textContent.trim().replace(/^./u, (letter) => letter.toUpperCase());
   put(

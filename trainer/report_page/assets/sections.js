@@ -153,9 +153,9 @@ function learning() {
         {},
         "Not measured. ",
         el("code", {}, "--curve curve.json"),
-        " measures it, or shows what ",
-        el("code", {}, "trainer labels curve --out curve.json"),
-        " measured.",
+        data.names.any
+          ? " measures it."
+          : [" measures it, or shows what ", el("code", {}, "trainer labels curve --out curve.json"), " measured."],
       ),
     );
     return;
@@ -169,7 +169,7 @@ function learning() {
     el(
       "p",
       {},
-      `F1 against the number of articles trained on, with small, quick settings unless others were given: it is the rise that counts. The last point is what a power law expects of ${number(curve.more)} articles more; most would gain ${next.name}: ${signed(next.gain[0], 3)}.`,
+      `F1 against the number of articles trained on${data.names.any ? "" : ", with small, quick settings unless others were given: it is the rise that counts"}. The last point is what a power law expects of ${number(curve.more)} articles more; most would gain ${next.name}: ${signed(next.gain[0], 3)}.`,
     ),
     other && el("p", { class: "warning" }, `Careful: measured on other labels (data ${curve.data.digest.slice(0, 12)}).`),
     host,
