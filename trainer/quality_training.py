@@ -18,8 +18,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
+from trainer.breaking import copies
 from trainer.config import Config
-from trainer.dataset import Dataset
+from trainer.dataset import Dataset, LabelledArticle
 from trainer.errors import InputError
 from trainer.estimator import feature_matrix
 from trainer.features import FAMILIES, FeatureSettings, extract_all
@@ -44,7 +45,8 @@ class Material(NamedTuple):
     """Articles as the model sees them; all arrays have a row or an element an article.
 
     `text` [n, buckets]: mean over kept paragraphs. `scaled`: see `quality.Measures`. `signals` [n, signals]. `poor`, `reason`:
-    the truth. `weight`. `group`: never split. `fold`: in which the article was filtered.
+    the truth. `weight`. `group`: never split. `fold`: in which the article was filtered. `broken`: the same of broken copies of
+    good articles (`breaking.copies`), which are learnt from alone.
     """
 
     text: sp.csr_matrix
@@ -55,11 +57,22 @@ class Material(NamedTuple):
     weight: NDArray[np.float64]
     group: Index
     fold: Index
+    broken: Material | None = None
 
     def select(self, rows: Index) -> Material:
-        """Return some of the articles."""
-        rows_of: list[Any] = [array[rows] for array in self]
-        return Material(*rows_of)
+        """Return some of the articles, and the broken copies of their groups."""
+        rows_of: list[Any] = [array[rows] for array in self[:-1]]
+        broken = self.broken.select(np.flatnonzero(np.isin(self.broken.group, self.group[rows]))) if self.broken else None
+        return Material(*rows_of)._replace(broken=broken)
+
+    @property
+    def all(self) -> Material:
+        """Articles and broken copies together."""
+        if not self.broken:
+            return self
+        pairs: list[Any] = list(zip(self[:-1], self.broken[:-1], strict=True))
+        both: list[Any] = [sp.vstack(pairs[0], format="csr"), *map(np.concatenate, pairs[1:])]
+        return Material(*both)
 
 
 class Fitted(NamedTuple):
@@ -119,15 +132,26 @@ def prepare(
     """
     group = np.arange(len(dataset.articles)) if split_sites else groups(dataset, config)
     folds = split(dataset, group, config)
-    work = (delayed(_filter_fold)(dataset, config.paragraphs, group, held) for held in folds)
+    label_set = config.paragraphs.label_set
+    broken, of = copies(dataset, [label_set.names[k] for k in label_set.kept], config.seed, config.model.broken)
+    part = [np.flatnonzero(np.isin(of, held)) for held in folds]
+    work = (
+        delayed(_filter_fold)(dataset, config.paragraphs, group, held, broken.select(rows))
+        for held, rows in zip(folds, part, strict=True)
+    )
     done = Parallel(n_jobs=jobs, return_as="generator")(work)
     results: dict[int, FilterResult] = {}
+    of_copies: dict[int, FilterResult] = {}
     fold = np.zeros(len(dataset.articles), np.intp)
-    for number, (held, found) in enumerate(zip(folds, progress(done, len(folds)), strict=True)):
-        results |= dict(zip(held.tolist(), found, strict=True))
-        fold[held] = number
+    for number, (own, spoilt) in enumerate(progress(done, len(folds))):
+        results |= dict(zip(folds[number].tolist(), own, strict=True))
+        of_copies |= dict(zip(part[number].tolist(), spoilt, strict=True))
+        fold[folds[number]] = number
     rows = np.array([i for i, article in enumerate(dataset.articles) if article.quality], np.intp)
-    return material(dataset.select(rows), [results[i] for i in rows.tolist()], group[rows], fold[rows], config)
+    found = material(dataset.select(rows), [results[i] for i in rows.tolist()], group[rows], fold[rows], config)
+    if not of.size:
+        return found
+    return found._replace(broken=material(broken, [of_copies[i] for i in range(of.size)], group[of], fold[of], config))
 
 
 def material(dataset: Dataset, results: Sequence[FilterResult], group: Index, fold: Index, config: QualityConfig) -> Material:
@@ -227,13 +251,20 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _filter_fold(dataset: Dataset, config: Config, group: Index, held: Index) -> list[FilterResult]:
+def _filter_fold(
+    dataset: Dataset, config: Config, group: Index, held: Index, broken: Dataset
+) -> tuple[list[FilterResult], list[FilterResult]]:
+    """Filter the articles of a fold, and broken copies of some, by a model of the other folds."""
     rest = np.setdiff1d(np.arange(len(dataset.articles)), held)
     training = dataset.select(rest)
     model = fit_paragraphs(training, config, group[rest])
     policy = make_policy(model, training, config)
     classifier = Classifier(model.network_, config.label_set, policy, name="fold", digest="", info={})
-    return list(classifier.filter_many([list(dataset.articles[i].texts) for i in held.tolist()]))
+
+    def filtered(articles: Sequence[LabelledArticle]) -> list[FilterResult]:
+        return list(classifier.filter_many([list(article.texts) for article in articles]))
+
+    return filtered(dataset.select(held).articles), filtered(broken.articles)
 
 
 def _mean_features(results: Sequence[FilterResult], settings: FeatureSettings) -> sp.csr_matrix:
@@ -246,6 +277,7 @@ def _mean_features(results: Sequence[FilterResult], settings: FeatureSettings) -
 
 
 def _fit(found: Material, config: QualityConfig, *, with_reasons: bool = True) -> Fitted:
+    found = found.all
     centre = found.scaled.mean(axis=0)
     spread = np.maximum(found.scaled.std(axis=0), 1e-6)
     inputs = standardised(found.scaled, centre, spread)
