@@ -26,7 +26,7 @@ class Model(Section):
     min_count: Annotated[int, Field(ge=1)] = 2
     balance: Share = 0.5
     reason_balance: Share = 1.0
-    broken: Share = 0.1
+    broken: Share = 0.03
     threshold_folds: Annotated[int, Field(ge=2, le=50)] = 5
 
 
