@@ -31,7 +31,7 @@ HOUSE = (
     "The paper was founded by a printer and his two daughters, and its first office stood where the customs house stands today."
 )
 APPEAL = "We are 120 gifts short of our goal. Donate now to support our nonprofit newsroom and independent journalism."
-TEASER = "Read more: The last boat leaves at four"
+TEASER = "Storm closes the coast road again"
 NAMES = "Ada Bram Carla Dario Edda Farid Greta Hamid Ines Jonas Kaya Lorenz Mira Nils Oona Pavel Rosa Sven Tamar Ulf".split()
 
 
