@@ -43,19 +43,16 @@ def copies(dataset: Dataset, kept: Sequence[str], seed: int, weight: float) -> t
             reason, change = BREAKS[int(rng.integers(len(BREAKS)))]
             texts = tuple(_within(article, kept, change(story, rng), cut=reason == "truncated"))
             none = (None,) * len(texts)
-            copy = replace(article, texts=texts, labels=none, kinds=none, weight=article.weight * weight)
-            found.append(replace(copy, quality=POOR, quality_reason=reason))
+            own = article.weight * weight
+            found.append(replace(article, texts=texts, labels=none, kinds=none, weight=own, quality=POOR, quality_reason=reason))
             of.append(number)
     return Dataset(tuple(found)), np.array(of, np.intp)
 
 
 def _within(article: LabelledArticle, kept: Sequence[str], story: Lines, *, cut: bool) -> Lines:
-    """Put a broken story in the place of the story, among the residue that stood around it."""
-    is_story = [label in kept for label in article.labels]
-    first = is_story.index(True)
-    before = [text for text, stays in zip(article.texts[:first], is_story, strict=False) if not stays]
-    last = len(is_story) - 1 - is_story[::-1].index(True)
-    return [*before, *story, *([] if cut else article.texts[last + 1 :])]
+    """Put a broken story in the place of the story, between the residue before it and, where it is not `cut`, behind it."""
+    places = [place for place, label in enumerate(article.labels) if label in kept]
+    return [*article.texts[: places[0]], *story, *([] if cut else article.texts[places[-1] + 1 :])]
 
 
 def _cut_in_sentence(story: Sequence[str], rng: np.random.Generator) -> Lines:

@@ -120,8 +120,7 @@ def choose_thresholds(
     def cut(price: float) -> dict[int, tuple[float, float]]:
         """Return for each label the threshold and the news lost at a price."""
         out = {}
-        for k, (level, junk, lost) in curves.items():
-            worth = junk / np.sqrt(max(junk[-1:].sum(), 1.0))
+        for k, (level, worth, lost) in curves.items():
             gain = np.append(0.0, worth - price * lost)
             at = int(gain.size - 1 - gain[::-1].argmax())
             out[k] = (float(level[at - 1]), float(lost[at - 1])) if at else (NEVER, 0.0)
@@ -140,9 +139,10 @@ def choose_thresholds(
 
 
 def _curve(residue: Matrix, chars: Index, is_kept: NDArray[np.bool_]) -> tuple[Matrix, Matrix, Matrix]:
-    """Return the possible thresholds, highest first, and the residue and news characters that go at each."""
+    """Return the possible thresholds, highest first, what the residue that goes at each is worth, and the news characters."""
     order = np.argsort(-residue, kind="stable")
     order = order[residue[order] >= LOWEST]
     level, size, news = residue[order], chars[order], is_kept[order]
     last = np.append(level[1:] != level[:-1], True)[: level.size]  # equal probabilities go together
-    return level[last], np.cumsum(size * ~news)[last].astype(float), np.cumsum(size * news)[last].astype(float)
+    junk, lost = (np.cumsum(part)[last].astype(float) for part in (size * ~news, size * news))
+    return level[last], junk / np.sqrt(max(junk[-1:].sum(), 1.0)), lost

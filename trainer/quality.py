@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from trainer.errors import InputError
 from trainer.features import extract_all
 from trainer.result import FilterResult
-from trainer.signals import NAMES, measure
+from trainer.signals import NAMES, measure, runs
 from trainer.text import Matrix, TextStage, softmax
 from trainer.verdicts import GOOD, POOR, REASONS
 
@@ -105,21 +105,12 @@ class QualityModel:
 
     def judge_many(self, results: Iterable[FilterResult]) -> Iterator[Verdict]:
         """Judge filtered articles in batches of about BATCH_CHARS; yields a verdict each, in order, as `judge` gives it."""
-        batch: list[FilterResult] = []
-        size = 0
-        for result in results:
-            self._check(result)
-            batch.append(result)
-            size += result.paragraphs[-1].end + 64 if result.paragraphs else 64
-            if size >= BATCH_CHARS:
-                yield from self._judge(batch)
-                batch, size = [], 0
-        yield from self._judge(batch)
+        for batch in runs(map(self._checked, results), BATCH_CHARS):
+            yield from self._judge(batch)
 
     def scores(self, results: Sequence[FilterResult]) -> Matrix:
         """Return the outputs [outputs, articles]. Raises InputError as `judge` does."""
-        for result in results:
-            self._check(result)
+        results = list(map(self._checked, results))
         return self._scores(results, measures(results))
 
     def probabilities(self, results: Sequence[FilterResult]) -> Matrix:
@@ -128,13 +119,14 @@ class QualityModel:
         poor = probability_of_poor(scores)
         return np.concatenate([1 - poor[None], poor * softmax(scores[1:])])
 
-    def _check(self, result: FilterResult) -> None:
+    def _checked(self, result: FilterResult) -> FilterResult:
         if result.labels != self.labels:
             raise InputError(
                 f"the article was filtered with the labels {', '.join(result.labels)}; the quality model {self.name} knows "
                 f"{', '.join(self.labels)}",
                 hint="Filter with a model of the same labels, or train a quality model with it.",
             )
+        return result
 
     def _scores(self, results: Sequence[FilterResult], found: Measures) -> Matrix:
         inputs = standardised(found.scaled, self.centre, self.spread)
@@ -154,8 +146,6 @@ class QualityModel:
         return out
 
     def _judge(self, results: Sequence[FilterResult]) -> Iterator[Verdict]:
-        if not results:
-            return
         found = measures(results)
         scores = self._scores(results, found)
         poor = probability_of_poor(scores)

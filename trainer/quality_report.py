@@ -67,6 +67,7 @@ def page(
     """Return the report page; `dataset` are the judged articles, for the others see `report_page.page_data`."""
     from trainer.report_page import of_report, page_data
     from trainer.report_page import page as html
+    from trainer.report_page.material import length_group
 
     material = of_report(report.verdict, as_items(dataset), item_config(config))
     material = replace(
@@ -74,7 +75,7 @@ def page(
         texts=[_both_ends(_story(article, config)) for article in dataset.articles],
         groups={
             "reason": [article.quality_reason or "" for article in dataset.articles],
-            "length": [_length(chars) for chars in report.scored.chars.tolist()],
+            "length": [length_group(chars, _LENGTHS, _LONG) for chars in report.scored.chars.tolist()],
         },
         unit="article",
         kept=GOOD,
@@ -99,10 +100,6 @@ def _both_ends(text: str) -> str:
     """Return the beginning and the end of a long text: either may say what is wrong with it."""
     gap = "\n[…]\n"
     return text if len(text) <= _BEGINNING + _END else text[: _BEGINNING - len(gap)] + gap + text[-_END:]
-
-
-def _length(chars: int) -> str:
-    return next((name for limit, name in _LENGTHS.items() if chars < limit), _LONG)
 
 
 def show(report: QualityReport, console: Console) -> None:

@@ -90,17 +90,18 @@ _PROMPT_CHARS = 120  # of each of the paragraphs looked at
 
 def measure(results: Iterable[FilterResult]) -> Matrix:
     """Measure filtered articles: [articles, signals] in the order of NAMES. Each is measured by itself."""
-    parts = [_measure(run) for run in _runs(results)]
+    parts = [_measure(run) for run in runs(results, CHUNK_CHARS)]
     return np.concatenate(parts) if parts else np.zeros((0, len(NAMES)))
 
 
-def _runs(results: Iterable[FilterResult]) -> Iterator[list[FilterResult]]:
+def runs(results: Iterable[FilterResult], chars: int) -> Iterator[list[FilterResult]]:
+    """Yield filtered articles in runs of about so many characters."""
     run: list[FilterResult] = []
     size = 0
     for result in results:
         run.append(result)
         size += result.paragraphs[-1].end + 64 if result.paragraphs else 64
-        if size >= CHUNK_CHARS:
+        if size >= chars:
             yield run
             run, size = [], 0
     if run:

@@ -65,10 +65,17 @@ def command(
 
     Example: trainer evaluate labels --task quality --config configs/quality.toml
     """
-    check(model=model, leakage=leakage, json_file=json_file, report_file=report_file, curve=curve, jobs=jobs)
     is_quality = task is quality.TaskOption.quality
-    if paragraph_model and not (is_quality and model):
-        raise InputError("--paragraph-model goes with --task quality and --model", hint="Name a model of paragraphs by --model.")
+    check(
+        model=model,
+        paragraph_model=paragraph_model,
+        is_quality=is_quality,
+        leakage=leakage,
+        json_file=json_file,
+        report_file=report_file,
+        curve=curve,
+        jobs=jobs,
+    )
     run = partial(quality.evaluate, paragraph_model=paragraph_model) if is_quality else evaluate
     run(
         labels or [DEFAULT_LABELS],
@@ -138,7 +145,15 @@ def evaluate(
 
 
 def check(
-    *, model: Path | None, leakage: bool, json_file: Path | None, report_file: Path | None, curve: Path | None, jobs: int
+    *,
+    model: Path | None,
+    paragraph_model: Path | None,
+    is_quality: bool,
+    leakage: bool,
+    json_file: Path | None,
+    report_file: Path | None,
+    curve: Path | None,
+    jobs: int,
 ) -> None:
     """Refuse options that do not go together.
 
@@ -157,6 +172,8 @@ def check(
         raise InputError("the name of a learning curve ends in .json", where=str(curve))
     if jobs == 0 or jobs < -1:
         raise InputError(f"--jobs is {jobs}", hint="Give a number of processes, or -1 for one a core.")
+    if paragraph_model and not (is_quality and model):
+        raise InputError("--paragraph-model goes with --task quality and --model", hint="Name a model of paragraphs by --model.")
 
 
 def _learning_curve(dataset: Dataset, settings: Config, jobs: int) -> LearningCurve:

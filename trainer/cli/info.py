@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trainer.cli.options import ModelArgument, stdout_console
+
+if TYPE_CHECKING:
+    from trainer.model import Classifier
+    from trainer.quality import QualityModel
 
 NAME = "info"
 
@@ -34,11 +38,16 @@ def info(model: Path | None = None) -> dict[str, Any]:
     from trainer import artifact
 
     folder = artifact.find(model)
-    own = _quality(folder) if artifact.task_of(folder) == artifact.QUALITY else _paragraphs(folder)
+    task = artifact.task_of(folder)
+    loaded, own = _quality(folder) if task == artifact.QUALITY else _paragraphs(folder)
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
     card = folder / artifact.CARD
     return {
+        "name": loaded.name,
+        "task": task,
+        "digest": loaded.digest,
         **own,
+        "info": loaded.info,
         "format": artifact.FORMAT,
         "files": files,
         "metrics": _read_json(folder / artifact.METRICS),
@@ -46,35 +55,21 @@ def info(model: Path | None = None) -> dict[str, Any]:
     }
 
 
-def _paragraphs(folder: Path) -> dict[str, Any]:
-    from trainer.artifact import PARAGRAPHS, load
+def _paragraphs(folder: Path) -> tuple[Classifier, dict[str, Any]]:
+    """Return a paragraph model and what it decides by."""
+    from trainer.artifact import load
 
     model = load(folder)
-    return {
-        "name": model.name,
-        "task": PARAGRAPHS,
-        "digest": model.digest,
-        "labels": [label._asdict() for label in model.labels],
-        "policy": model.policy._asdict(),
-        "info": model.info,
-    }
+    return model, {"labels": [label._asdict() for label in model.labels], "policy": model.policy._asdict()}
 
 
-def _quality(folder: Path) -> dict[str, Any]:
-    from trainer.artifact import QUALITY
+def _quality(folder: Path) -> tuple[QualityModel, dict[str, Any]]:
+    """Return a model of article quality and what it decides by."""
     from trainer.quality_artifact import load_quality
     from trainer.verdicts import REASONS
 
     model = load_quality(folder)
-    return {
-        "name": model.name,
-        "task": QUALITY,
-        "digest": model.digest,
-        "labels": list(model.labels),
-        "threshold": model.threshold,
-        "reasons": list(REASONS),
-        "info": model.info,
-    }
+    return model, {"labels": list(model.labels), "threshold": model.threshold, "reasons": list(REASONS)}
 
 
 def _read_json(path: Path) -> Any:

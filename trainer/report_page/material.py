@@ -108,9 +108,9 @@ def of_report(report: Report, dataset: Dataset, config: Config) -> Material:
     )
 
 
-def length_group(chars: int) -> str:
-    """Say how long a text of so many characters is."""
-    return next((name for limit, name in _LENGTHS.items() if chars < limit), _LONG)
+def length_group(chars: int, groups: Mapping[int, str] = _LENGTHS, longest: str = _LONG) -> str:
+    """Say how long a text of so many characters is; `groups` by the length they end before."""
+    return next((name for limit, name in groups.items() if chars < limit), longest)
 
 
 def _places(index: Index, size: Index) -> list[str]:

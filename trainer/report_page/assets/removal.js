@@ -50,7 +50,13 @@ function removal() {
     height: 320,
   });
   document.getElementById("removal-chart").append(
-    el("p", { class: "key" }, data.names.any ? "● this threshold   ◆ the chosen one" : "● this threshold for all labels   ◆ the chosen thresholds, one a label"),
+    el(
+      "p",
+      { class: "key" },
+      data.names.any
+        ? "● this threshold   ◆ the chosen one"
+        : "● this threshold for all labels   ◆ the chosen thresholds, one a label",
+    ),
     details(
       "Figures as a table",
       table(
